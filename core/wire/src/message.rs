@@ -9,6 +9,8 @@ use crate::{charter, input};
 mod screen;
 pub use screen::{CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor, ScreenUpdate};
 
+/// Name and version; part of the seal's transcript, so that both ends agree on it.
+pub const NAME: &str = "belay-session/1";
 /// Longest chat line in bytes.
 pub const MAX_CHAT: usize = 4096;
 const MAX_NAME: usize = 128;

@@ -1,0 +1,130 @@
+//! Sealed packets: AES-256-GCM with a key and a counter for each direction.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use belay_wire::seal::{SEALED, SealFrame};
+use std::fmt;
+
+use crate::SealError;
+use crate::window::Window;
+
+const INFO_CONSOLE_TO_APPLET: &[u8] = b"belay-seal/1 console to applet";
+const INFO_APPLET_TO_CONSOLE: &[u8] = b"belay-seal/1 applet to console";
+const INFO_SECURITY_CODE: &[u8] = b"belay-seal/1 security code";
+/// Packets of one direction under one key.
+const MAX_PACKETS: u64 = 1 << 32;
+const HEAD: usize = 9;
+const TAG: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Console,
+    Applet,
+}
+
+/// Six digits, the same on both screens unless somebody in between swapped keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SecurityCode(pub u32);
+
+impl fmt::Display for SecurityCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:06}", self.0)
+    }
+}
+
+/// One side of a finished handshake: seals what goes out, opens what comes in.
+pub struct Seal {
+    send: LessSafeKey,
+    sent: u64,
+    receive: LessSafeKey,
+    received: Window,
+    code: SecurityCode,
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seal({} sent, keys hidden)", self.sent)
+    }
+}
+
+struct Len(usize);
+
+impl KeyType for Len {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl Seal {
+    pub(crate) fn derive(side: Side, transcript: &[u8; 32], secret: &[u8; 32]) -> Result<Seal, SealError> {
+        let prk = Salt::new(HKDF_SHA256, transcript).extract(secret);
+        let expand = |info: &[u8], out: &mut [u8]| {
+            prk.expand(&[info], Len(out.len())).and_then(|okm| okm.fill(out)).map_err(|_| SealError::BadKey)
+        };
+        let key = |info: &[u8]| {
+            let mut bytes = [0; 32];
+            expand(info, &mut bytes)?;
+            let key = UnboundKey::new(&AES_256_GCM, &bytes).map(LessSafeKey::new);
+            zeroize::Zeroize::zeroize(&mut bytes);
+            key.map_err(|_| SealError::BadKey)
+        };
+        let (console, applet) = (key(INFO_CONSOLE_TO_APPLET)?, key(INFO_APPLET_TO_CONSOLE)?);
+        let mut code = [0; 8];
+        expand(INFO_SECURITY_CODE, &mut code)?;
+        let code = SecurityCode((u64::from_be_bytes(code) % 1_000_000) as u32);
+        let (send, receive) = match side {
+            Side::Console => (console, applet),
+            Side::Applet => (applet, console),
+        };
+        Ok(Seal { send, sent: 0, receive, received: Window::default(), code })
+    }
+
+    /// The code both screens can show.
+    pub fn security_code(&self) -> SecurityCode {
+        self.code
+    }
+
+    /// Seals a packet into a frame.
+    pub fn seal(&mut self, packet: &[u8]) -> Result<Vec<u8>, SealError> {
+        if self.sent >= MAX_PACKETS {
+            return Err(SealError::Spent);
+        }
+        let mut frame = Vec::with_capacity(HEAD + packet.len() + TAG);
+        frame.push(SEALED);
+        frame.extend_from_slice(&self.sent.to_be_bytes());
+        frame.extend_from_slice(packet);
+        let (head, body) = frame.split_at_mut(HEAD);
+        let tag = self
+            .send
+            .seal_in_place_separate_tag(nonce(self.sent), Aad::from(&*head), body)
+            .map_err(|_| SealError::Spent)?;
+        frame.extend_from_slice(tag.as_ref());
+        self.sent += 1;
+        Ok(frame)
+    }
+
+    /// Opens a frame into its packet.
+    pub fn open(&mut self, frame: &[u8]) -> Result<Vec<u8>, SealError> {
+        let SealFrame::Sealed { counter, ciphertext } = SealFrame::decode(frame)? else {
+            return Err(SealError::OutOfOrder);
+        };
+        if !self.received.is_new(counter) {
+            return Err(SealError::Replayed);
+        }
+        let mut packet = ciphertext.to_vec();
+        let opened = self
+            .receive
+            .open_in_place(nonce(counter), Aad::from(&frame[..HEAD]), &mut packet)
+            .map_err(|_| SealError::Forged)?
+            .len();
+        packet.truncate(opened);
+        self.received.note(counter);
+        Ok(packet)
+    }
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&counter.to_be_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}

@@ -1,0 +1,142 @@
+//! Both sides of the seal against each other, and against somebody in between.
+#![allow(clippy::unwrap_used)]
+
+use belay_seal::{AppletHandshake, AppletStep, Binding, ConsoleHandshake, Seal, SealError, Secrets};
+
+const BINDING: Binding = Binding([9; 32]);
+
+fn secrets(seed: u8) -> Secrets {
+    let mut rng = fastrand::Rng::with_seed(u64::from(seed));
+    let mut bytes = || std::array::from_fn(|_| rng.u8(..));
+    Secrets { key: bytes(), nonce: bytes() }
+}
+
+fn answer(applet: AppletHandshake, commit: &[u8]) -> (AppletHandshake, Vec<u8>) {
+    match applet.received(commit).unwrap() {
+        AppletStep::Send(next, answer) => (*next, answer),
+        AppletStep::Sealed(_) => panic!("sealed before the console opened"),
+    }
+}
+
+fn pair() -> (Seal, Seal) {
+    pair_with(BINDING, BINDING)
+}
+
+fn pair_with(console: Binding, applet: Binding) -> (Seal, Seal) {
+    let (console, commit) = ConsoleHandshake::start(secrets(1), console).unwrap();
+    let (applet, answer) = answer(AppletHandshake::new(secrets(2), applet).unwrap(), &commit);
+    let (console, open) = console.answered(&answer).unwrap();
+    match applet.received(&open).unwrap() {
+        AppletStep::Sealed(applet) => (console, applet),
+        AppletStep::Send(..) => panic!("not sealed after the console opened"),
+    }
+}
+
+#[test]
+fn both_sides_read_each_other_and_show_one_code() {
+    let (mut console, mut applet) = pair();
+    assert_eq!(console.security_code(), applet.security_code());
+    for text in [&b"hello"[..], b"", &[7; 70_000]] {
+        let frame = console.seal(text).unwrap();
+        assert!(!text.is_empty() && text.len() < 6 || frame.windows(5).all(|w| w != b"hello"));
+        assert_eq!(applet.open(&frame).unwrap(), text);
+        let frame = applet.seal(text).unwrap();
+        assert_eq!(console.open(&frame).unwrap(), text);
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_noticed_and_harmless() {
+    let (mut console, mut applet) = pair();
+    let frame = console.seal(b"consent").unwrap();
+    for at in 0..frame.len() * 8 {
+        let mut bad = frame.clone();
+        bad[at / 8] ^= 1 << (at % 8);
+        assert!(applet.open(&bad).is_err(), "bit {at}");
+    }
+    for len in 0..frame.len() {
+        assert!(applet.open(&frame[..len]).is_err(), "cut to {len}");
+    }
+    assert_eq!(applet.open(&frame).unwrap(), b"consent");
+}
+
+#[test]
+fn replay_and_reflection_are_refused_reordering_is_not() {
+    let (mut console, mut applet) = pair();
+    let (first, second) = (console.seal(b"1").unwrap(), console.seal(b"2").unwrap());
+    assert_eq!(applet.open(&second).unwrap(), b"2");
+    assert_eq!(applet.open(&first).unwrap(), b"1");
+    assert_eq!(applet.open(&first), Err(SealError::Replayed));
+    assert_eq!(console.open(&second), Err(SealError::Forged));
+}
+
+#[test]
+fn a_pairing_of_another_session_does_not_open() {
+    let (mut console, mut applet) = pair_with(BINDING, Binding([8; 32]));
+    assert_eq!(applet.open(&console.seal(b"x").unwrap()), Err(SealError::Forged));
+    assert_ne!(console.security_code(), applet.security_code());
+}
+
+#[test]
+fn a_console_that_changes_its_key_after_the_answer_is_caught() {
+    let (_, commit) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
+    let (applet, first_answer) = answer(AppletHandshake::new(secrets(2), BINDING).unwrap(), &commit);
+    let (other, _) = ConsoleHandshake::start(secrets(3), BINDING).unwrap();
+    let (_, open) = other.answered(&first_answer).unwrap();
+    assert!(matches!(applet.received(&open), Err(SealError::CommitmentBroken)));
+}
+
+#[test]
+fn a_gateway_that_swaps_keys_gets_two_different_codes() {
+    let (console, commit) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
+    let (evil_console, evil_commit) = ConsoleHandshake::start(secrets(4), BINDING).unwrap();
+    let (applet, applet_answer) = answer(AppletHandshake::new(secrets(2), BINDING).unwrap(), &evil_commit);
+    let (evil_applet, evil_answer) = answer(AppletHandshake::new(secrets(5), BINDING).unwrap(), &commit);
+    let (console, open) = console.answered(&evil_answer).unwrap();
+    let (_, evil_open) = evil_console.answered(&applet_answer).unwrap();
+    let AppletStep::Sealed(applet) = applet.received(&evil_open).unwrap() else { panic!("not sealed") };
+    assert!(matches!(evil_applet.received(&open), Ok(AppletStep::Sealed(_))));
+    assert_ne!(console.security_code(), applet.security_code());
+}
+
+#[test]
+fn frames_out_of_order_and_zero_keys_end_the_handshake() {
+    let applet = || AppletHandshake::new(secrets(2), BINDING).unwrap();
+    let (console, commit) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
+    let (next, first_answer) = answer(applet(), &commit);
+    assert!(matches!(next.received(&commit), Err(SealError::OutOfOrder)));
+    assert!(matches!(applet().received(&first_answer), Err(SealError::OutOfOrder)));
+    assert!(matches!(console.answered(&commit), Err(SealError::OutOfOrder)));
+    let (console, _) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
+    let zero = belay_wire::seal::SealFrame::Answer { key: [0; 32], nonce: [0; 32] }.encode();
+    assert!(matches!(console.answered(&zero), Err(SealError::BadKey)));
+}
+
+/// The vector that the TypeScript side checks too: `docs/protocol/vectors/seal.json`.
+#[test]
+fn the_golden_vector_is_up_to_date() {
+    let (console, commit) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
+    let (applet, first_answer) = answer(AppletHandshake::new(secrets(2), BINDING).unwrap(), &commit);
+    let (mut console, open) = console.answered(&first_answer).unwrap();
+    let AppletStep::Sealed(mut applet) = applet.received(&open).unwrap() else { panic!("not sealed") };
+    let vector = serde_json::json!({
+        "binding": hex::encode(BINDING.0),
+        "console": {"private_key": hex::encode(secrets(1).key), "nonce": hex::encode(secrets(1).nonce)},
+        "applet": {"private_key": hex::encode(secrets(2).key), "nonce": hex::encode(secrets(2).nonce)},
+        "commit": hex::encode(commit), "answer": hex::encode(first_answer), "open": hex::encode(open),
+        "security_code": console.security_code().to_string(),
+        "console_packets": (0..2).map(|n| { let p = format!("console {n}"); serde_json::json!({"packet": hex::encode(&p), "frame": hex::encode(console.seal(p.as_bytes()).unwrap())}) }).collect::<Vec<_>>(),
+        "applet_packets": (0..2).map(|n| { let p = format!("applet {n}"); serde_json::json!({"packet": hex::encode(&p), "frame": hex::encode(applet.seal(p.as_bytes()).unwrap())}) }).collect::<Vec<_>>(),
+    });
+    let text = serde_json::to_string_pretty(&vector).unwrap() + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/vectors/seal.json");
+    if std::env::var_os("BELAY_WRITE_VECTORS").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(path).parent().unwrap()).unwrap();
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        text,
+        "run with BELAY_WRITE_VECTORS=1 and look at the difference"
+    );
+}
