@@ -1,1 +1,2 @@
-// Public face of @belay/api.
+// Public face of the HTTP client.
+export * from './client';

@@ -1,0 +1,3 @@
+// The join page's catalogue in both languages.
+export { de } from './de';
+export { en } from './en';
