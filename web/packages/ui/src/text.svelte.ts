@@ -10,10 +10,11 @@ export interface Text<Keys extends Record<string, string>> {
 
 /** Builds the page's text from its catalogues. `en` decides which keys and placeholders exist. */
 export function createText<E extends Record<string, string>>(en: E, de: Record<keyof E, string>): Text<E> {
-  let language = $state<Language>(pickLanguage());
+  const first = pickLanguage();
+  let language = $state<Language>(first);
   const format = $derived(formats(language));
   const words = $derived<Record<keyof E, string>>(language === 'de' ? de : en);
-  document.documentElement.lang = language;
+  document.documentElement.lang = first;
   return {
     get language() {
       return language;
