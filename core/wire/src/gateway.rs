@@ -13,12 +13,12 @@ pub const MAX_FRAME: usize = 1 << 20;
 const MAX_VERSION: usize = 64;
 const MAX_PLATFORM: usize = 64;
 
-/// Which end of a session a leg is, with what admits it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which end of a session a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// 1: the end user's applet, with its session authentication id (16 bytes).
+    /// 1: the end user's applet; it has a session authentication id (16 bytes).
     Applet,
-    /// 2: the technician's console, with its leg ticket (32 bytes).
+    /// 2: the technician's console; it has a leg ticket (32 bytes).
     Console,
 }
 
@@ -155,7 +155,8 @@ pub enum FromGateway {
 }
 
 const HELLO: u8 = 0x01;
-const FRAME: u8 = 0x02;
+/// Kind byte of a forwarded frame, the same both ways.
+pub const FRAME: u8 = 0x02;
 const BYE: u8 = 0x03;
 const REPORT: u8 = 0x04;
 const ADMITTED: u8 = 0x81;
