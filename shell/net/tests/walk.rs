@@ -1,0 +1,292 @@
+//! An applet and a console meet at a gateway, over real TLS sockets on the loopback.
+#![allow(clippy::unwrap_used)]
+
+use belay_link::{Link, Output, PathId, PathKind};
+use belay_net::Dial;
+use belay_net::applet::{Command, Connection, Event, Leg, connect};
+use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_relay::Limits;
+use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegEvent, LegNews};
+use belay_seal::{Binding, ConsoleHandshake, Seal, Secrets};
+use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
+use belay_wire::message::EndedBy;
+use belay_wire::{AccountId, Message, Moment, Right, SessionAuthenticationId, SessionId};
+use futures_util::{SinkExt, StreamExt};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::Message as Socket;
+
+const ID: [u8; 16] = [7; 16];
+const SESSION: SessionId = SessionId::from_bytes([5; 16]);
+const ACCOUNT: AccountId = AccountId::from_bytes([3; 16]);
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// A website that knows one session and keeps what it is told.
+#[derive(Default)]
+struct OneSession {
+    news: Mutex<Vec<LegNews>>,
+}
+
+impl Website for OneSession {
+    async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
+        let right = match request.role {
+            Role::Applet => request.credential == ID,
+            Role::Console => request.credential == [9; 32],
+        };
+        if right { Ok(SESSION) } else { Err(Refusal::Unknown) }
+    }
+
+    async fn tell(&self, news: LegNews) {
+        self.news.lock().unwrap().push(news);
+    }
+}
+
+struct Server {
+    anchors: String,
+    origin: String,
+    gateway: Arc<Gateway<OneSession>>,
+    gateway_port: u16,
+    website: Arc<OneSession>,
+}
+
+async fn start() -> Server {
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = certificate.signing_key.serialize_der().try_into().unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.cert.der().clone()], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(tls));
+    let website = Arc::new(OneSession::default());
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default());
+    let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let gateway_port = sockets.local_addr().unwrap().port();
+    let origin = format!("https://localhost:{}", list.local_addr().unwrap().port());
+    let body =
+        format!(r#"{{"gateways":[{{"url":"wss://localhost:{gateway_port}/gateway/v1","region":"eu"}}]}}"#);
+    tokio::spawn({
+        let tls = tls.clone();
+        async move {
+            loop {
+                let (stream, _) = list.accept().await.unwrap();
+                let Ok(mut stream) = tls.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 4096]).await.unwrap();
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move {
+            loop {
+                let (stream, _) = sockets.accept().await.unwrap();
+                let (tls, gateway) = (tls.clone(), Arc::clone(&gateway));
+                tokio::spawn(async move {
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    serve(gateway, stream).await;
+                });
+            }
+        }
+    });
+    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website }
+}
+
+async fn serve(gateway: Arc<Gateway<OneSession>>, stream: TlsStream<TcpStream>) {
+    #[allow(clippy::result_large_err, reason = "the signature is tungstenite's")]
+    let protocol = |_: &_, mut response: tokio_tungstenite::tungstenite::handshake::server::Response| {
+        let name = belay_wire::gateway::SUBPROTOCOL.parse().unwrap();
+        response.headers_mut().insert("sec-websocket-protocol", name);
+        Ok(response)
+    };
+    let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, protocol).await else { return };
+    let socket = socket
+        .map(|message| {
+            message.map(|message| match message {
+                Socket::Binary(bytes) => SocketMessage::Frame(bytes),
+                Socket::Ping(_) | Socket::Pong(_) | Socket::Frame(_) | Socket::Close(_) => {
+                    SocketMessage::Ping
+                }
+                Socket::Text(_) => SocketMessage::Foreign,
+            })
+        })
+        .with(|message: SocketMessage| async {
+            Ok::<_, tokio_tungstenite::tungstenite::Error>(match message {
+                SocketMessage::Frame(bytes) => Socket::Binary(bytes),
+                SocketMessage::Ping | SocketMessage::Foreign => Socket::Ping(Default::default()),
+            })
+        });
+    gateway.serve(socket, LOOPBACK, true).await;
+}
+
+fn applet(server: &Server, id: [u8; 16]) -> Connection {
+    let dial = Dial::new(&server.origin, &server.anchors).unwrap();
+    let id = SessionAuthenticationId::from_bytes(id);
+    connect(dial, Leg { account: ACCOUNT, id, version: "1".into(), platform: "test".into() })
+}
+
+async fn next(connection: &mut Connection) -> Event {
+    tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await.unwrap().unwrap()
+}
+
+/// A console written against the specification, without any of the browser's code.
+struct Console {
+    socket: tokio_tungstenite::WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>,
+    seal: Seal,
+    link: Link,
+}
+
+impl Console {
+    async fn open(server: &Server) -> Console {
+        let mut roots = rustls::RootCertStore::empty();
+        use rustls_pki_types::pem::PemObject;
+        roots
+            .add(rustls_pki_types::CertificateDer::from_pem_slice(server.anchors.as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect((LOOPBACK, server.gateway_port)).await.unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(tls))
+            .connect("localhost".try_into().unwrap(), stream)
+            .await
+            .unwrap();
+        let url = format!("wss://localhost:{}/gateway/v1", server.gateway_port);
+        let mut request =
+            tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(url).unwrap();
+        let name = belay_wire::gateway::SUBPROTOCOL.parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", name);
+        let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let hello = ToGateway::Hello(Hello {
+            role: Role::Console,
+            account: ACCOUNT,
+            credential: vec![9; 32],
+            version: "1".into(),
+            platform: "test".into(),
+        });
+        socket.send(Socket::binary(hello.encode())).await.unwrap();
+        assert_eq!(receive(&mut socket).await, FromGateway::Admitted(SESSION));
+        assert_eq!(receive(&mut socket).await, FromGateway::Paired(1));
+        let binding = Binding::of(&SessionAuthenticationId::from_bytes(ID));
+        let secrets = Secrets { key: [1; 32], nonce: [2; 32] };
+        let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
+        socket.send(Socket::binary(ToGateway::Frame(commit).encode())).await.unwrap();
+        let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
+        let (seal, open) = handshake.answered(&answer).unwrap();
+        socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
+        let mut link = Link::new();
+        link.path_up(PathId(0), PathKind::Relay, Moment(0));
+        Console { socket, seal, link }
+    }
+
+    async fn say(&mut self, message: &Message) {
+        self.link.send(message.class(), message.encode(), Moment(0)).unwrap();
+        while let Some(output) = self.link.poll() {
+            let Output::Transmit { packet, .. } = output else { panic!("nothing was received") };
+            let frame = self.seal.seal(&packet).unwrap();
+            self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+        }
+    }
+
+    async fn hear(&mut self) -> Message {
+        loop {
+            let FromGateway::Frame(frame) = receive(&mut self.socket).await else { panic!("not a frame") };
+            self.link.received(&self.seal.open(&frame).unwrap(), Moment(0)).unwrap();
+            if let Some(Output::Deliver { message, .. }) = self.link.poll() {
+                return Message::decode(&message).unwrap();
+            }
+        }
+    }
+}
+
+async fn receive(
+    socket: &mut (impl StreamExt<Item = Result<Socket, tokio_tungstenite::tungstenite::Error>> + Unpin),
+) -> FromGateway {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap();
+        if let Socket::Binary(bytes) = message.unwrap().unwrap() {
+            return FromGateway::decode(&bytes).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn applet_and_console_meet_talk_and_part() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+    let mut console = Console::open(&server).await;
+    let code = console.seal.security_code();
+    let line = Message::Chat { line: [1; 16], text: "Grüße, how can I help?".into() };
+    console.say(&line).await;
+    assert!(matches!(next(&mut applet).await, Event::Paired(shown) if shown == code));
+    assert!(matches!(next(&mut applet).await, Event::Message(message) if message == line));
+    let answer = Message::Chat { line: [2; 16], text: "It does not print".into() };
+    applet.commands.send(Command::Send(answer.clone())).await.unwrap();
+    assert_eq!(console.hear().await, answer);
+    applet.commands.send(Command::Report(ReportKind::Violation, Right::RemoteControl)).await.unwrap();
+    applet.commands.send(Command::Send(Message::End(EndedBy::EndUser))).await.unwrap();
+    applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
+    assert_eq!(console.hear().await, Message::End(EndedBy::EndUser));
+    assert_eq!(receive(&mut console.socket).await, FromGateway::PartnerLeft(Leaving::EndedByEndUser));
+    applet.task.await.unwrap();
+    drop(console);
+    for _ in 0..100 {
+        if server.gateway.legs() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.gateway.legs(), 0);
+    let events: Vec<_> = server.website.news.lock().unwrap().iter().map(|news| news.event).collect();
+    assert_eq!(events[0], LegEvent::Report(ReportKind::Violation, Right::RemoteControl));
+    assert_eq!(events[1], LegEvent::Left(Role::Applet, Leaving::EndedByEndUser));
+}
+
+#[tokio::test]
+async fn a_wrong_id_is_refused_with_its_reason() {
+    let server = start().await;
+    assert!(matches!(next(&mut applet(&server, [8; 16])).await, Event::Refused(Refusal::Unknown)));
+}
+
+#[tokio::test]
+async fn a_server_with_another_certificate_is_not_talked_to() {
+    let (server, other) = (start().await, start().await);
+    let impostor = Server { anchors: other.anchors.clone(), ..server };
+    let event = next(&mut applet(&impostor, ID)).await;
+    assert!(matches!(event, Event::Unreachable(belay_net::DialError::Certificate { .. })), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_message_from_the_wrong_end_is_a_breach() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let mut console = Console::open(&server).await;
+    console.say(&Message::CharterChecked(true)).await;
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    assert!(matches!(next(&mut applet).await, Event::Breach(_)));
+}
+
+#[tokio::test]
+async fn the_website_ends_the_session_for_the_applet() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    server.gateway.end(SESSION);
+    assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
+    assert!(matches!(next(&mut applet).await, Event::Lost(_)));
+}
