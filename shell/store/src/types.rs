@@ -123,7 +123,7 @@ pub struct WebSession {
 }
 
 /// An invitation that has been found or taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invitation {
     /// The account.
     pub account: AccountId,
@@ -149,7 +149,7 @@ pub enum Invited {
 pub type Found = Invitation;
 
 /// What became of an applet that presented its session authentication id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It is admitted, and the end user waits now.
     Admitted {
@@ -173,7 +173,7 @@ pub enum Admission {
 }
 
 /// A console's ticket for the gateway that has been taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsoleTicket {
     /// The account.
     pub account: AccountId,

@@ -1,0 +1,201 @@
+//! One SQLCipher file: opening it with its raw key, bringing its schema up to date, and the few ways to run a statement.
+//!
+//! Statements are written once for SQLite and PostgreSQL (`$1` placeholders, no dialect); what differs stays in here
+//! and in the schema.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult,
+    SqlErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, TryGetable, Value,
+};
+use zeroize::Zeroizing;
+
+use crate::error::{OpenError, StoreError};
+use crate::seal::Key;
+
+/// How long a writer waits for another one.
+const BUSY: Duration = Duration::from_secs(15);
+/// Connections to one file: one writes, the others read.
+const CONNECTIONS: u32 = 4;
+
+/// A numbered change of the schema. Numbers begin at 1 and have no gaps; what has been released never changes.
+pub(crate) struct Migration {
+    pub(crate) number: u32,
+    pub(crate) statements: &'static [&'static str],
+}
+
+/// Make the file when it is not there?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    Make,
+    Refuse,
+}
+
+/// An open file.
+pub(crate) struct Database {
+    connection: DatabaseConnection,
+}
+
+impl Database {
+    pub(crate) async fn open(
+        path: &Path,
+        key: &Key,
+        absent: Absent,
+        migrations: &[Migration],
+    ) -> Result<Database, OpenError> {
+        let failed = |error: DbErr| open_error(path, error);
+        let connection = SeaOrm::connect(options(path, key, absent)).await.map_err(failed)?;
+        let database = Database { connection };
+        // A wrong key shows only when the file is read: do it now.
+        let opened = async {
+            database.connection.execute_unprepared("SELECT count(*) FROM sqlite_master").await?;
+            database.connection.execute_unprepared("PRAGMA journal_mode = WAL").await
+        };
+        let outcome = match opened.await {
+            Ok(_) => database.migrate(path, migrations).await,
+            Err(error) => Err(failed(error)),
+        };
+        match outcome {
+            Ok(()) => Ok(database),
+            Err(error) => {
+                if let Err(also) = database.close().await {
+                    tracing::debug!(%also, "closing a file that did not open");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A transaction that will write: it has the file to itself, apart from readers.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.connection.begin_with_options(mode(SqliteTransactionMode::Immediate)).await
+    }
+
+    /// A transaction that only reads: one snapshot, nobody waits.
+    pub(crate) async fn view(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.connection.begin_with_options(mode(SqliteTransactionMode::Deferred)).await
+    }
+
+    pub(crate) async fn close(&self) -> Result<(), DbErr> {
+        self.connection.close_by_ref().await
+    }
+
+    async fn migrate(&self, path: &Path, migrations: &[Migration]) -> Result<(), OpenError> {
+        let known = migrations.last().map_or(0, |migration| migration.number);
+        let work = async {
+            let tx = self.begin().await?;
+            tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY)").await?;
+            let newest = one(&tx, "SELECT coalesce(max(number), 0) FROM migration", []).await?;
+            let found: i64 = newest.map_or(Ok(0), |row| column(&row, 0))?;
+            let found = u32::try_from(found).unwrap_or(u32::MAX);
+            if found <= known {
+                for migration in migrations.iter().filter(|migration| migration.number > found) {
+                    for statement in migration.statements {
+                        tx.execute_unprepared(statement).await?;
+                    }
+                    let number = i64::from(migration.number).into();
+                    run(&tx, "INSERT INTO migration (number) VALUES ($1)", [number]).await?;
+                }
+                tx.commit().await?;
+            }
+            Ok(found)
+        };
+        let found = work.await.map_err(|error: DbErr| open_error(path, error))?;
+        if found > known { Err(OpenError::NewerSchema { path: path.to_owned(), found, known }) } else { Ok(()) }
+    }
+}
+
+fn options(path: &Path, key: &Key, absent: Absent) -> ConnectOptions {
+    // The path goes in as it is, so that no character in it is taken for a part of a URL.
+    let mut options = ConnectOptions::new("sqlite://store.db");
+    let hex = Zeroizing::new(hex::encode(key.as_slice()));
+    let file: PathBuf = path.to_owned();
+    options
+        .max_connections(CONNECTIONS)
+        .min_connections(0)
+        .acquire_timeout(BUSY)
+        .sqlx_logging(false)
+        .sqlcipher_key(format!("\"x'{}'\"", hex.as_str()))
+        .map_sqlx_sqlite_opts(move |options| {
+            options
+                .filename(&file)
+                .create_if_missing(absent == Absent::Make)
+                .busy_timeout(BUSY)
+                .pragma("synchronous", "FULL")
+                .pragma("secure_delete", "ON")
+                .pragma("cipher_log_level", "NONE")
+        });
+    options
+}
+
+fn open_error(path: &Path, error: DbErr) -> OpenError {
+    let path = path.to_owned();
+    // SQLITE_NOTADB is what SQLCipher says of a wrong key.
+    if error.to_string().contains("file is not a database") {
+        OpenError::RootKeyWrong { path }
+    } else {
+        OpenError::Database { path, source: Box::new(error) }
+    }
+}
+
+fn mode(mode: SqliteTransactionMode) -> TransactionOptions {
+    TransactionOptions { sqlite_transaction_mode: Some(mode), ..TransactionOptions::default() }
+}
+
+fn statement(
+    connection: &impl ConnectionTrait,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(connection.get_database_backend(), sql, values)
+}
+
+/// Runs a statement; the number of rows it touched.
+pub(crate) async fn run(
+    connection: &impl ConnectionTrait,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, DbErr> {
+    Ok(connection.execute_raw(statement(connection, sql, values)).await?.rows_affected())
+}
+
+/// The first row of a query, or of `RETURNING`.
+pub(crate) async fn one(
+    connection: &impl ConnectionTrait,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<QueryResult>, DbErr> {
+    connection.query_one_raw(statement(connection, sql, values)).await
+}
+
+/// Every row of a query.
+pub(crate) async fn all(
+    connection: &impl ConnectionTrait,
+    sql: &'static str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Vec<QueryResult>, DbErr> {
+    connection.query_all_raw(statement(connection, sql, values)).await
+}
+
+/// A column of a row by its place.
+pub(crate) fn column<T: TryGetable>(row: &QueryResult, at: usize) -> Result<T, DbErr> {
+    row.try_get_by_index(at)
+}
+
+/// The 16 bytes of an id in a row.
+pub(crate) fn id_column(row: &QueryResult, at: usize, what: &'static str) -> Result<[u8; 16], StoreError> {
+    let bytes: Vec<u8> = column(row, at)?;
+    bytes.try_into().map_err(|_| StoreError::Damaged { what })
+}
+
+/// Did a statement fail because the row is there already?
+pub(crate) fn is_taken(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Bytes as a value.
+pub(crate) fn blob(bytes: &[u8]) -> Value {
+    bytes.to_vec().into()
+}

@@ -1,0 +1,151 @@
+//! What happens to sessions from outside a request: admission at the gateway, restarts, and the passing of time.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use belay_access::SecurityKind;
+use belay_session::{Command, Refusal};
+use belay_wire::{AccountId, Moment, SessionAuthenticationId, SessionId, charter};
+
+use crate::directory::Presented;
+use crate::error::{ApplyError, StoreError};
+use crate::seal::sha256;
+use crate::store::Store;
+use crate::types::{Admission, Found, NewSecurityEvent, Session};
+
+impl Store {
+    /// Decides one command to a session in a transaction of its own.
+    pub async fn apply(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        command: Command,
+        now: Moment,
+    ) -> Result<Session, ApplyError> {
+        let mut tx = self.begin(account).await?;
+        let session = tx.apply(session, command, now).await?;
+        tx.commit().await?;
+        Ok(session)
+    }
+
+    /// Admits an applet by the id that was embedded in it: uses the id up, and the session waits from then on.
+    ///
+    /// A refusal is written to the security log here: of the account the id belongs to, or of the installation when
+    /// nobody knows the id.
+    pub async fn admit_applet(
+        &self,
+        id: &SessionAuthenticationId,
+        claimed: AccountId,
+        address: IpAddr,
+        now: Moment,
+    ) -> Result<Admission, StoreError> {
+        let refused = |session, detail: &str| NewSecurityEvent {
+            at: now,
+            kind: SecurityKind::AdmissionRefused,
+            session,
+            address: Some(address),
+            detail: detail.to_owned(),
+        };
+        let (found, admission, detail) = match self.directory().present(id, claimed, now).await? {
+            Presented::Unknown => {
+                self.directory().log_security(refused(None, "unknown")).await?;
+                return Ok(Admission::Unknown);
+            }
+            Presented::Taken(session) => match self.let_wait(id, claimed, session, address, now).await? {
+                Admission::Admitted { session } => return Ok(Admission::Admitted { session }),
+                Admission::Expired { session } => {
+                    (Found { account: claimed, session }, Admission::Expired { session }, "session ended")
+                }
+                other @ (Admission::Unknown | Admission::Used { .. } | Admission::Foreign) => {
+                    (Found { account: claimed, session }, other, "session has an applet already")
+                }
+            },
+            Presented::Used(found) => {
+                let session = found.session;
+                (found, Admission::Used { session }, "used")
+            }
+            Presented::Expired(found) => {
+                let session = found.session;
+                (found, Admission::Expired { session }, "expired")
+            }
+            Presented::Foreign(found) => (found, Admission::Foreign, "claimed for another account"),
+        };
+        let mut tx = self.begin(found.account).await?;
+        tx.log_security(refused(Some(found.session), detail)).await?;
+        tx.commit().await?;
+        Ok(admission)
+    }
+
+    /// Ends what a stopped server left behind: its legs are gone, so waiting and active sessions are over.
+    /// The number of sessions ended.
+    pub async fn recover_after_restart(&self, now: Moment) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for account in self.directory().accounts().await? {
+            let sessions = self.view(account.id).await?.connected_sessions().await?;
+            ended += self.apply_to_all(account.id, &sessions, Command::ServerRestarted, now).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Lets time pass: sessions time out, dead tickets and sign-ins (`idle` without activity) are thrown away.
+    /// Call it every half minute or so. The number of sessions timed out and rows thrown away.
+    ///
+    /// An account whose file does not open is logged and left out; the others are swept all the same.
+    pub async fn sweep(&self, idle: Duration, now: Moment) -> Result<u64, StoreError> {
+        let mut swept = self.directory().sweep(idle, now).await?;
+        for account in self.directory().accounts().await? {
+            match self.sweep_account(account.id, now).await {
+                Ok(timed_out) => swept += timed_out,
+                Err(error) => tracing::error!(account = %account.id, %error, "an account could not be swept"),
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_account(&self, account: AccountId, now: Moment) -> Result<u64, StoreError> {
+        let due = self.view(account).await?.due_sessions(now).await?;
+        self.apply_to_all(account, &due, Command::Tick, now).await
+    }
+
+    async fn apply_to_all(
+        &self,
+        account: AccountId,
+        sessions: &[SessionId],
+        command: Command,
+        now: Moment,
+    ) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        for session in sessions {
+            match self.apply(account, *session, command.clone(), now).await {
+                Ok(session) => ended += u64::from(session.state.phase.is_ended()),
+                Err(ApplyError::Store(error)) => return Err(error),
+                Err(error @ (ApplyError::NotFound | ApplyError::Refused(_))) => {
+                    tracing::error!(%account, %session, %error, "a command of the system was refused");
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn let_wait(
+        &self,
+        id: &SessionAuthenticationId,
+        account: AccountId,
+        session: SessionId,
+        address: IpAddr,
+        now: Moment,
+    ) -> Result<Admission, StoreError> {
+        let mut tx = self.begin(account).await?;
+        match tx.apply(session, Command::ApplicationWaiting { address: address.to_string() }, now).await {
+            Ok(_) => {
+                tx.keep_binding(session, &sha256(&charter::binding_bytes(id.secret_bytes()))).await?;
+                tx.commit().await?;
+                Ok(Admission::Admitted { session })
+            }
+            Err(ApplyError::Refused(Refusal::AlreadyAdmitted)) => Ok(Admission::Used { session }),
+            // Whatever else stands in the way: this session will never take this applet.
+            Err(ApplyError::Refused(_) | ApplyError::NotFound) => Ok(Admission::Expired { session }),
+            Err(ApplyError::Store(error)) => Err(error),
+        }
+    }
+}
