@@ -3,6 +3,8 @@
 //! The TypeScript side checks the same files, so that both speak alike. After a deliberate change of a layout:
 //! `BELAY_WRITE_VECTORS=1 cargo nextest run -p belay-wire --test vectors`, then read the difference before committing it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use serde_json::Value;

@@ -15,7 +15,9 @@ fn to_gateway() -> Vec<(&'static str, ToGateway)> {
     let hello = |role, credential: Vec<u8>, platform: &str| {
         ToGateway::Hello(Hello {
             role,
-            account: AccountId::from_bytes(*b"\x01\x23\x45\x67\x89\xab\xcd\xef\x00\x01\x02\x03\x04\x05\x06\x07"),
+            account: AccountId::from_bytes(
+                *b"\x01\x23\x45\x67\x89\xab\xcd\xef\x00\x01\x02\x03\x04\x05\x06\x07",
+            ),
             credential,
             version: "0.1.0".to_owned(),
             platform: platform.to_owned(),

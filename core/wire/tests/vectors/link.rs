@@ -59,7 +59,9 @@ fn seal_vector(frame: &SealFrame<'_>) -> Value {
     let bytes = frame.encode();
     assert_eq!(SealFrame::decode(&bytes).as_ref(), Ok(frame));
     let fields = match frame {
-        SealFrame::Commit { commitment } => json!({ "kind": "commit", "commitment": hex::encode(commitment) }),
+        SealFrame::Commit { commitment } => {
+            json!({ "kind": "commit", "commitment": hex::encode(commitment) })
+        }
         SealFrame::Answer { key, nonce } => {
             json!({ "kind": "answer", "key": hex::encode(key), "nonce": hex::encode(nonce) })
         }

@@ -5,16 +5,14 @@ use std::collections::BTreeSet;
 use belay_wire::charter::SIGNATURE;
 use belay_wire::input::{Button, Combination, Input, Modifiers, Place};
 use belay_wire::link::Class;
-use belay_wire::message::{
-    Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenUpdate, Sender,
-};
+use belay_wire::message::{Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenUpdate, Sender};
 use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
 const KINDS: [u8; 27] = [
-    0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x40,
-    0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
+    0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25,
+    0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
 ];
 
 #[test]
@@ -56,7 +54,8 @@ fn samples() -> Vec<(&'static str, Message)> {
 fn conversation() -> Vec<(&'static str, Message)> {
     let mut signature = [0u8; SIGNATURE];
     signature.iter_mut().zip(0u8..).for_each(|(byte, at)| *byte = at);
-    let line = [0x0f, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78, 0x87, 0x96, 0xa5, 0xb4, 0xc3, 0xd2, 0xe1, 0xf0];
+    let line =
+        [0x0f, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78, 0x87, 0x96, 0xa5, 0xb4, 0xc3, 0xd2, 0xe1, 0xf0];
     vec![
         ("charter", Message::Charter { document: br#"{"v":"belay-charter/1"}"#.to_vec(), signature }),
         ("chat", Message::Chat { line, text: "Grüße, 世界 👋\nzweite Zeile".to_owned() }),
@@ -89,7 +88,9 @@ fn rights() -> Vec<(&'static str, Message)> {
         ("charter accepted", Message::CharterChecked(true)),
         ("charter refused", Message::CharterChecked(false)),
     ];
-    all.extend(Outcome::ALL.map(|outcome| ("decision", Message::Decision { request: 2, rights: both, outcome })));
+    all.extend(
+        Outcome::ALL.map(|outcome| ("decision", Message::Decision { request: 2, rights: both, outcome })),
+    );
     all.extend(Cause::ALL.map(|cause| ("withdrawn", Message::Withdrawn { rights: both, cause })));
     all
 }
@@ -131,7 +132,13 @@ fn screen() -> Vec<(&'static str, Message)> {
         ),
         (
             "cursor hidden",
-            Message::CursorShape(CursorShape { hot_x: 0, hot_y: 0, width: 0, height: 0, rgba_zstd: Vec::new() }),
+            Message::CursorShape(CursorShape {
+                hot_x: 0,
+                hot_y: 0,
+                width: 0,
+                height: 0,
+                rgba_zstd: Vec::new(),
+            }),
         ),
         ("resync", Message::ScreenResync),
         (
@@ -215,7 +222,9 @@ fn fields(message: &Message) -> Value {
             };
             json!({ "kind": "withdrawn", "rights": names(*rights), "cause": cause })
         }
-        Message::Denied { right, kind } => json!({ "kind": "denied", "right": right.name(), "refused": kind }),
+        Message::Denied { right, kind } => {
+            json!({ "kind": "denied", "right": right.name(), "refused": kind })
+        }
         Message::CharterChecked(accepted) => json!({ "kind": "charter_checked", "accepted": accepted }),
         Message::Welcome { version, platform, language } => {
             json!({ "kind": "welcome", "version": version, "platform": platform, "language": language })
