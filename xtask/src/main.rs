@@ -7,6 +7,7 @@
 
 mod clock;
 mod demo;
+mod fuzz;
 mod layers;
 mod openapi;
 mod packages;
@@ -42,6 +43,8 @@ enum Chore {
     Layers,
     /// Write openapi/belay.json from the server's code and the TypeScript client from that.
     Openapi(openapi::Options),
+    /// Let libFuzzer search one of the targets of fuzz/.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Layers => layers::run(),
         Chore::Openapi(options) => openapi::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
