@@ -80,9 +80,14 @@ impl Action {
 /// May a member of this role do this?
 pub const fn may(role: Role, action: Action) -> bool {
     match action {
-        Action::CreateSession | Action::SeeSessions | Action::PickUpSession | Action::EndSession => match role {
-            Role::MasterAccountHolder | Role::MasterAdministrator | Role::Administrator | Role::Technician => true,
-        },
+        Action::CreateSession | Action::SeeSessions | Action::PickUpSession | Action::EndSession => {
+            match role {
+                Role::MasterAccountHolder
+                | Role::MasterAdministrator
+                | Role::Administrator
+                | Role::Technician => true,
+            }
+        }
         Action::ReadSecurityLog => match role {
             Role::MasterAccountHolder | Role::MasterAdministrator | Role::Administrator => true,
             Role::Technician => false,

@@ -12,7 +12,9 @@ pub struct NotASecret;
 
 impl fmt::Display for NotASecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not of the form of this secret: six digits for a PIN, 43 characters of base64url for a token")
+        f.write_str(
+            "not of the form of this secret: six digits for a PIN, 43 characters of base64url for a token",
+        )
     }
 }
 

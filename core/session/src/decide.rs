@@ -78,7 +78,9 @@ impl fmt::Display for Refusal {
             Refusal::NotJoined => "the end user has not joined yet",
             Refusal::NotDownloaded => "the applet has not been downloaded yet",
             Refusal::AlreadyAdmitted => "an applet is connected to this session already",
-            Refusal::NotWaiting => "the session is not waiting: not connected yet, or picked up by somebody else",
+            Refusal::NotWaiting => {
+                "the session is not waiting: not connected yet, or picked up by somebody else"
+            }
             Refusal::NotActive => "no technician is on the session",
             Refusal::NotYours => "the session belongs to another technician",
         })
@@ -224,7 +226,9 @@ fn leg_lost(state: &mut State, now: Moment) -> Vec<Event> {
 fn tick(state: &mut State, now: Moment) -> Vec<Event> {
     let due = match state.phase {
         Phase::Connecting => now >= state.link_expires_at,
-        Phase::Waiting => state.waiting_at.is_some_and(|at| now.0.saturating_sub(at.0) >= WAITING_LIFE_MICROS),
+        Phase::Waiting => {
+            state.waiting_at.is_some_and(|at| now.0.saturating_sub(at.0) >= WAITING_LIFE_MICROS)
+        }
         Phase::Active | Phase::Closed | Phase::TimedOut | Phase::Aborted => false,
     };
     if due { vec![finish(state, Phase::TimedOut, EndedBy::System, now)] } else { Vec::new() }

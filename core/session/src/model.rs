@@ -6,8 +6,8 @@
 use belay_wire::{MemberId, Moment};
 
 use crate::{
-    Command, EndedBy, Ender, Event, Phase, Platform, Refusal, Report, ReportKind, State, WAITING_LIFE_MICROS, create,
-    decide,
+    Command, EndedBy, Ender, Event, Phase, Platform, Refusal, Report, ReportKind, State, WAITING_LIFE_MICROS,
+    create, decide,
 };
 
 const CREATOR: MemberId = MemberId::from_bytes([1; 16]);
@@ -108,8 +108,12 @@ impl Reference {
         let over = self.ended.is_some();
         let joined = self.when(|step| step == Step::Join).is_some();
         let answer = match step {
-            Step::LegLost if waits && !over => return Ok(self.end(Phase::Aborted, EndedBy::System, now, true)),
-            Step::Restart if waits && !over => return Ok(self.end(Phase::Aborted, EndedBy::System, now, false)),
+            Step::LegLost if waits && !over => {
+                return Ok(self.end(Phase::Aborted, EndedBy::System, now, true));
+            }
+            Step::Restart if waits && !over => {
+                return Ok(self.end(Phase::Aborted, EndedBy::System, now, false));
+            }
             Step::Tick | Step::TickAfterQueue | Step::TickAfterLink if !over => {
                 let due = match (self.technician(), self.waiting_since()) {
                     (Some(_), _) => false,
@@ -134,7 +138,9 @@ impl Reference {
             Step::JoinNameless => return Err(Refusal::BadName),
             Step::Download | Step::Wait if waits => return Err(Refusal::AlreadyAdmitted),
             Step::Download if !joined => return Err(Refusal::NotJoined),
-            Step::Wait if self.when(|step| step == Step::Download).is_none() => return Err(Refusal::NotDownloaded),
+            Step::Wait if self.when(|step| step == Step::Download).is_none() => {
+                return Err(Refusal::NotDownloaded);
+            }
             Step::PickUp(_) if !waits || self.technician().is_some() => return Err(Refusal::NotWaiting),
             Step::Report if self.technician().is_none() => return Err(Refusal::NotActive),
             Step::Join => vec!["joined"],
@@ -197,7 +203,8 @@ fn check_invariants(before: &State, after: &State, context: &dyn Fn() -> String)
         assert_eq!(before.phase, Phase::Waiting, "active without waiting {}", context());
     }
     if after.waiting_at.is_some() {
-        let known = after.end_user_name.is_some() && after.platform.is_some() && after.end_user_address.is_some();
+        let known =
+            after.end_user_name.is_some() && after.platform.is_some() && after.end_user_address.is_some();
         assert!(known, "waiting without a name, platform or address {}", context());
     }
     for (was, is) in [

@@ -4,7 +4,10 @@
 mod password;
 mod random;
 
-pub use password::{Cost, IdentityError, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS, Passwords, Verification, check_new_password};
+pub use password::{
+    Cost, IdentityError, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS, Passwords, Verification, check_new_password,
+};
 pub use random::{
-    random_leg_ticket, random_password, random_pin, random_salt, random_session_authentication_id, random_token,
+    random_leg_ticket, random_password, random_pin, random_salt, random_session_authentication_id,
+    random_token,
 };

@@ -126,7 +126,8 @@ impl Passwords {
     pub fn needs_rehash(&self, stored: &str) -> bool {
         let made_with = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
         made_with.is_none_or(|params| {
-            (params.log_n(), params.r(), params.p()) != (self.params.log_n(), self.params.r(), self.params.p())
+            (params.log_n(), params.r(), params.p())
+                != (self.params.log_n(), self.params.r(), self.params.p())
         })
     }
 
@@ -174,7 +175,10 @@ mod tests {
         let passwords = Passwords::new(QUICK).unwrap();
         let stored = passwords.hash(PASSWORD).await.unwrap();
         assert_eq!(passwords.verify(PASSWORD, Some(&stored)).await.unwrap(), Verification::Right);
-        assert_eq!(passwords.verify("correct horse batterz", Some(&stored)).await.unwrap(), Verification::Wrong);
+        assert_eq!(
+            passwords.verify("correct horse batterz", Some(&stored)).await.unwrap(),
+            Verification::Wrong
+        );
         assert_eq!(passwords.verify("", Some(&stored)).await.unwrap(), Verification::Wrong);
     }
 

@@ -37,7 +37,8 @@ pub fn random_pin() -> Pin {
     loop {
         let number = u32::from_be_bytes(bytes());
         if number < LIMIT {
-            return Pin::from_number(number % 1_000_000).expect("a remainder of a million is below a million");
+            return Pin::from_number(number % 1_000_000)
+                .expect("a remainder of a million is below a million");
         }
     }
 }

@@ -66,7 +66,8 @@ impl AccountView {
 
     /// Every member, by name.
     pub async fn members(&self) -> Result<Vec<Member>, StoreError> {
-        let rows = all(&self.tx, "SELECT id, name, sign_in_id, role, created_at FROM member ORDER BY name, id", []);
+        let rows =
+            all(&self.tx, "SELECT id, name, sign_in_id, role, created_at FROM member ORDER BY name, id", []);
         rows.await?.iter().map(member_of).collect()
     }
 
@@ -79,6 +80,12 @@ impl AccountView {
     /// The security log, the newest first; at most 1000 entries.
     pub async fn security_log(&self, limit: u32) -> Result<Vec<SecurityEvent>, StoreError> {
         security_log::list(&self.tx, limit).await
+    }
+
+    /// The transaction itself, for tests that damage rows.
+    #[cfg(test)]
+    pub(crate) fn raw(&self) -> &DatabaseTransaction {
+        &self.tx
     }
 
     fn seal(&self, place: Place<'_>, text: &str) -> Vec<u8> {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult,
-    SqlErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, TryGetable, Value,
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr,
+    QueryResult, SqlErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, TryGetable,
+    Value,
 };
 use zeroize::Zeroizing;
 
@@ -86,7 +87,8 @@ impl Database {
         let known = migrations.last().map_or(0, |migration| migration.number);
         let work = async {
             let tx = self.begin().await?;
-            tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY)").await?;
+            tx.execute_unprepared("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY)")
+                .await?;
             let newest = one(&tx, "SELECT coalesce(max(number), 0) FROM migration", []).await?;
             let found: i64 = newest.map_or(Ok(0), |row| column(&row, 0))?;
             let found = u32::try_from(found).unwrap_or(u32::MAX);
@@ -103,7 +105,11 @@ impl Database {
             Ok(found)
         };
         let found = work.await.map_err(|error: DbErr| open_error(path, error))?;
-        if found > known { Err(OpenError::NewerSchema { path: path.to_owned(), found, known }) } else { Ok(()) }
+        if found > known {
+            Err(OpenError::NewerSchema { path: path.to_owned(), found, known })
+        } else {
+            Ok(())
+        }
     }
 }
 

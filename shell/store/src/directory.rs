@@ -49,7 +49,8 @@ impl Directory {
             blob(holder.as_bytes()),
             new.holder_password_hash.as_str().into(),
         ];
-        let sql = "INSERT INTO credential (sign_in_id, account, member, password_hash) VALUES ($1, $2, $3, $4)";
+        let sql =
+            "INSERT INTO credential (sign_in_id, account, member, password_hash) VALUES ($1, $2, $3, $4)";
         match run(&tx, sql, credential).await {
             Ok(_) => {}
             Err(error) if is_taken(&error) => return Ok(AccountCreated::SignInIdTaken),
@@ -80,7 +81,8 @@ impl Directory {
         run(tx, "INSERT INTO account (id, name, created_at, file_key) VALUES ($1, $2, $3, $4)", row).await?;
         let wrapped = self.inner.keys.wrap("data key", &data_key_owner(account, 1), &keys.data);
         let row = [blob(account.as_bytes()), 1i64.into(), wrapped.into(), now.as_micros_i64().into()];
-        run(tx, "INSERT INTO data_key (account, number, wrapped, created_at) VALUES ($1, $2, $3, $4)", row).await?;
+        run(tx, "INSERT INTO data_key (account, number, wrapped, created_at) VALUES ($1, $2, $3, $4)", row)
+            .await?;
         Ok(())
     }
 
@@ -125,14 +127,22 @@ impl Directory {
         };
         let sealed = |column| move |_| StoreError::Sealed { table: "account", column };
         let wrapped: Vec<u8> = column(&row, 0)?;
-        let file = self.inner.keys.unwrap("account file", account.as_bytes(), &wrapped).map_err(sealed("file_key"))?;
+        let file = self
+            .inner
+            .keys
+            .unwrap("account file", account.as_bytes(), &wrapped)
+            .map_err(sealed("file_key"))?;
         let mut data = Vec::new();
         for row in all(&tx, "SELECT number, wrapped FROM data_key WHERE account = $1", [id]).await? {
             let number: i64 = column(&row, 0)?;
-            let number = u32::try_from(number).map_err(|_| StoreError::Damaged { what: "data_key.number" })?;
+            let number =
+                u32::try_from(number).map_err(|_| StoreError::Damaged { what: "data_key.number" })?;
             let wrapped: Vec<u8> = column(&row, 1)?;
             let owner = data_key_owner(account, number);
-            data.push((number, self.inner.keys.unwrap("data key", &owner, &wrapped).map_err(sealed("data_key"))?));
+            data.push((
+                number,
+                self.inner.keys.unwrap("data key", &owner, &wrapped).map_err(sealed("data_key"))?,
+            ));
         }
         Ok(Some((file, data)))
     }
@@ -142,7 +152,8 @@ impl Directory {
         let at = |moment: Moment| [moment.as_micros_i64().into()];
         let tx = self.inner.system.begin().await?;
         let mut swept = run(&tx, "DELETE FROM web_session WHERE last_seen_at <= $1", at(now - idle)).await?;
-        swept += run(&tx, "DELETE FROM web_session WHERE created_at <= $1", at(now - life::SIGN_IN_MAX)).await?;
+        swept +=
+            run(&tx, "DELETE FROM web_session WHERE created_at <= $1", at(now - life::SIGN_IN_MAX)).await?;
         swept += run(&tx, "DELETE FROM invitation WHERE link_expires_at <= $1", at(now)).await?;
         swept += run(&tx, "DELETE FROM join_ticket WHERE expires_at <= $1", at(now)).await?;
         swept += run(&tx, "DELETE FROM console_ticket WHERE expires_at <= $1", at(now)).await?;
@@ -159,7 +170,12 @@ struct AccountKeys {
     data: Key,
 }
 
-async fn seed_account(file: &AccountFile, holder: MemberId, new: &NewAccount, now: Moment) -> Result<(), StoreError> {
+async fn seed_account(
+    file: &AccountFile,
+    holder: MemberId,
+    new: &NewAccount,
+    now: Moment,
+) -> Result<(), StoreError> {
     let tx = file.database.begin().await?;
     let member = [
         blob(holder.as_bytes()),

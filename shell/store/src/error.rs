@@ -93,7 +93,9 @@ pub enum StoreError {
         source: Box<OpenError>,
     },
     /// An encrypted value does not open: it was damaged, or moved here from another row.
-    #[error("{table}.{column} of a row cannot be decrypted: it was damaged or moved; restore it from a backup")]
+    #[error(
+        "{table}.{column} of a row cannot be decrypted: it was damaged or moved; restore it from a backup"
+    )]
     Sealed {
         /// The table.
         table: &'static str,

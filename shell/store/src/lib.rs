@@ -17,6 +17,8 @@ mod schema;
 mod seal;
 mod security_log;
 mod store;
+#[cfg(test)]
+mod tests;
 mod types;
 
 pub use account::{AccountTx, AccountView};
@@ -25,7 +27,7 @@ pub use directory::Directory;
 pub use error::{ApplyError, OpenError, Source, StoreError};
 pub use store::{Create, Store};
 pub use types::{
-    Account, AccountCreated, Admission, Author, ChatKept, ChatLine, ConsoleTicket, Credential, Found, Invitation,
-    Invited, Member, NewAccount, NewSecurityEvent, Person, SecurityEvent, Session, SessionDetails, SessionEvent,
-    SignInAttempt, SignInId, WebSession,
+    Account, AccountCreated, Admission, Author, ChatKept, ChatLine, ConsoleTicket, Credential, Found,
+    Invitation, Invited, Member, NewAccount, NewSecurityEvent, Person, SecurityEvent, Session,
+    SessionDetails, SessionEvent, SignInAttempt, SignInId, WebSession,
 };

@@ -43,7 +43,8 @@ pub(crate) fn create(dir: &Path) -> Result<RootKey, OpenError> {
     SystemRandom::new().fill(bytes.as_mut_slice()).expect("the operating system's random generator answers");
     let (key, name) = bytes.split_at(32);
     let draft = dir.join(format!("{FILE}.{}", hex::encode(name)));
-    let made = write_private(&draft, &Zeroizing::new(hex::encode(key))).and_then(|()| fs::hard_link(&draft, &path));
+    let made =
+        write_private(&draft, &Zeroizing::new(hex::encode(key))).and_then(|()| fs::hard_link(&draft, &path));
     let removed = match fs::remove_file(&draft) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
@@ -53,7 +54,9 @@ pub(crate) fn create(dir: &Path) -> Result<RootKey, OpenError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(source) => return Err(OpenError::Inaccessible { path, source }),
     }
-    removed.and_then(|()| sync_directory(dir)).map_err(|source| OpenError::Inaccessible { path: draft, source })?;
+    removed
+        .and_then(|()| sync_directory(dir))
+        .map_err(|source| OpenError::Inaccessible { path: draft, source })?;
     read(dir)?.ok_or_else(|| OpenError::RootKeyMissing { dir: dir.to_owned() })
 }
 
@@ -119,7 +122,10 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = read(dir.path()).unwrap_err();
-            assert!(matches!(error, OpenError::RootKeyExposed { mode: found, .. } if found == mode), "{error}");
+            assert!(
+                matches!(error, OpenError::RootKeyExposed { mode: found, .. } if found == mode),
+                "{error}"
+            );
         }
     }
 

@@ -112,7 +112,8 @@ pub(crate) struct ContentKeys {
 impl ContentKeys {
     /// `None` when there is no key at all.
     pub(crate) fn new(account: AccountId, keys: &[(u32, Key)]) -> Option<ContentKeys> {
-        let keys: BTreeMap<u32, LessSafeKey> = keys.iter().map(|(number, key)| (*number, aes_key(key))).collect();
+        let keys: BTreeMap<u32, LessSafeKey> =
+            keys.iter().map(|(number, key)| (*number, aes_key(key))).collect();
         let newest = *keys.last_key_value()?.0;
         Some(ContentKeys { account, newest, keys })
     }
@@ -133,7 +134,8 @@ impl ContentKeys {
     fn aad(&self, place: Place<'_>, number: u32) -> Vec<u8> {
         let Place { table, column, row } = place;
         let (account, number) = (self.account.as_bytes().as_slice(), number.to_be_bytes());
-        [b"belay-content/1\0", account, table.as_bytes(), b"\0", column.as_bytes(), b"\0", row, &number].concat()
+        [b"belay-content/1\0", account, table.as_bytes(), b"\0", column.as_bytes(), b"\0", row, &number]
+            .concat()
     }
 }
 
@@ -189,7 +191,11 @@ mod tests {
         ] {
             assert_eq!(keys.open(place, &sealed), Err(DoesNotOpen));
         }
-        assert_eq!(content(2, &[(1, 7)]).open(PLACE, &sealed), Err(DoesNotOpen), "another account, the same key");
+        assert_eq!(
+            content(2, &[(1, 7)]).open(PLACE, &sealed),
+            Err(DoesNotOpen),
+            "another account, the same key"
+        );
         assert_eq!(content(1, &[(1, 8)]).open(PLACE, &sealed), Err(DoesNotOpen), "another key");
     }
 

@@ -18,8 +18,12 @@ pub(crate) async fn append(tx: &DatabaseTransaction, event: &NewSecurityEvent) -
         event.address.map(|address| address.to_string()).into(),
         event.detail.as_str().into(),
     ];
-    run(tx, "INSERT INTO security_event (at, kind, session, address, detail) VALUES ($1, $2, $3, $4, $5)", values)
-        .await?;
+    run(
+        tx,
+        "INSERT INTO security_event (at, kind, session, address, detail) VALUES ($1, $2, $3, $4, $5)",
+        values,
+    )
+    .await?;
     Ok(())
 }
 

@@ -116,7 +116,8 @@ impl Store {
         }
         let keys = self.directory().account_keys(account).await?;
         let (file_key, data_keys) = keys.ok_or(StoreError::NoSuchAccount(account))?;
-        let file = Arc::new(self.inner.open_account_file(account, &file_key, &data_keys, Absent::Refuse).await?);
+        let file =
+            Arc::new(self.inner.open_account_file(account, &file_key, &data_keys, Absent::Refuse).await?);
         files.insert(account, file.clone());
         Ok(file)
     }
@@ -207,7 +208,8 @@ fn check_writable(path: &Path) -> Result<(), OpenError> {
 
 /// The site's signing key: made once, kept wrapped.
 async fn charter_key(system: &Database, keys: &RootKeys, path: &Path) -> Result<Ed25519KeyPair, OpenError> {
-    let failed = |error: sea_orm::DbErr| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
+    let failed =
+        |error: sea_orm::DbErr| OpenError::Database { path: path.to_owned(), source: Box::new(error) };
     let seed = async {
         let tx = system.begin().await?;
         let row = one(&tx, "SELECT wrapped FROM site_key WHERE name = $1", [CHARTER_KEY.into()]).await?;

@@ -13,7 +13,8 @@ use crate::types::{Author, ChatKept, ChatLine};
 impl AccountView {
     /// A session's chat, the oldest line first.
     pub(super) async fn chat(&self, session: SessionId) -> Result<Vec<ChatLine>, StoreError> {
-        let sql = "SELECT line_id, author, at, sealed_text FROM chat_line WHERE session = $1 ORDER BY at, number";
+        let sql =
+            "SELECT line_id, author, at, sealed_text FROM chat_line WHERE session = $1 ORDER BY at, number";
         let rows = all(&self.tx, sql, [blob(session.as_bytes())]).await?;
         rows.iter()
             .map(|row| {
@@ -22,7 +23,8 @@ impl AccountView {
                 let sealed: Vec<u8> = column(row, 3)?;
                 Ok(ChatLine {
                     line_id,
-                    author: Author::from_word(&author).ok_or(StoreError::Damaged { what: "chat_line.author" })?,
+                    author: Author::from_word(&author)
+                        .ok_or(StoreError::Damaged { what: "chat_line.author" })?,
                     text: self.unseal(place(&line_key(session, line_id)), &sealed)?,
                     at: Moment::from_micros_i64(column(row, 2)?),
                 })

@@ -54,7 +54,11 @@ impl AccountView {
     }
 
     /// Sessions that have ended, by the time they were made, the newest first; with `before`, only those made earlier.
-    pub async fn ended_sessions(&self, limit: u32, before: Option<Moment>) -> Result<Vec<Session>, StoreError> {
+    pub async fn ended_sessions(
+        &self,
+        limit: u32,
+        before: Option<Moment>,
+    ) -> Result<Vec<Session>, StoreError> {
         let sql = sessions!(
             "WHERE s.phase IN ('closed', 'timed_out', 'aborted') AND s.created_at < $1
             ORDER BY s.created_at DESC, s.id LIMIT $2"
@@ -66,7 +70,8 @@ impl AccountView {
 
     /// What ties a charter to the applet that was admitted to a session; `None` before that.
     pub async fn binding(&self, session: SessionId) -> Result<Option<[u8; 32]>, StoreError> {
-        let row = one(&self.tx, "SELECT binding FROM session WHERE id = $1", [blob(session.as_bytes())]).await?;
+        let row =
+            one(&self.tx, "SELECT binding FROM session WHERE id = $1", [blob(session.as_bytes())]).await?;
         let binding: Option<Vec<u8>> = row.as_ref().map_or(Ok(None), |row| column(row, 0))?;
         let binding = binding.map(TryInto::try_into).transpose();
         binding.map_err(|_| StoreError::Damaged { what: "session.binding" })
@@ -86,7 +91,8 @@ impl AccountView {
     }
 
     async fn events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
-        let sql = "SELECT number, at, kind, sealed_detail FROM session_event WHERE session = $1 ORDER BY number";
+        let sql =
+            "SELECT number, at, kind, sealed_detail FROM session_event WHERE session = $1 ORDER BY number";
         let rows = all(&self.tx, sql, [blob(session.as_bytes())]).await?;
         rows.iter()
             .map(|row| {
@@ -151,7 +157,12 @@ impl AccountTx {
     }
 
     /// Decides a command and keeps what follows from it: the state and what happened.
-    pub async fn apply(&mut self, session: SessionId, command: Command, now: Moment) -> Result<Session, ApplyError> {
+    pub async fn apply(
+        &mut self,
+        session: SessionId,
+        command: Command,
+        now: Moment,
+    ) -> Result<Session, ApplyError> {
         let before = self.session(session).await?.ok_or(ApplyError::NotFound)?;
         let (state, events) =
             belay_session::decide(&before.state, command, now).map_err(ApplyError::Refused)?;
@@ -176,13 +187,22 @@ impl AccountTx {
     }
 
     /// Keeps what ties charters to the applet that is being admitted.
-    pub(crate) async fn keep_binding(&mut self, session: SessionId, binding: &[u8]) -> Result<(), StoreError> {
+    pub(crate) async fn keep_binding(
+        &mut self,
+        session: SessionId,
+        binding: &[u8],
+    ) -> Result<(), StoreError> {
         let values = [blob(binding), blob(session.as_bytes())];
         run(&self.tx, "UPDATE session SET binding = $1 WHERE id = $2", values).await?;
         Ok(())
     }
 
-    async fn append_events(&mut self, session: SessionId, events: &[Event], now: Moment) -> Result<(), ApplyError> {
+    async fn append_events(
+        &mut self,
+        session: SessionId,
+        events: &[Event],
+        now: Moment,
+    ) -> Result<(), ApplyError> {
         let sql = "SELECT coalesce(max(number), 0) FROM session_event WHERE session = $1";
         let last = one(&self.tx, sql, [blob(session.as_bytes())]).await?;
         let last: i64 = last.map_or(Ok(0), |row| column(&row, 0))?;

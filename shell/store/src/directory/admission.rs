@@ -41,7 +41,8 @@ impl Directory {
             blob(session.as_bytes()),
             (now + life::SESSION_AUTHENTICATION).as_micros_i64().into(),
         ];
-        let sql = "INSERT INTO session_authentication (hash, account, session, expires_at) VALUES ($1, $2, $3, $4)";
+        let sql =
+            "INSERT INTO session_authentication (hash, account, session, expires_at) VALUES ($1, $2, $3, $4)";
         run(&tx, sql, values).await?;
         Ok(tx.commit().await?)
     }
@@ -55,7 +56,8 @@ impl Directory {
     ) -> Result<Presented, StoreError> {
         let hash = sha256(id.secret_bytes());
         let tx = self.inner.system.begin().await?;
-        let sql = "SELECT account, session, expires_at, admitted_at FROM session_authentication WHERE hash = $1";
+        let sql =
+            "SELECT account, session, expires_at, admitted_at FROM session_authentication WHERE hash = $1";
         let Some(row) = one(&tx, sql, [blob(&hash)]).await? else {
             return Ok(Presented::Unknown);
         };

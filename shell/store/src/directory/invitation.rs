@@ -81,8 +81,12 @@ impl Directory {
             blob(session.as_bytes()),
             (now + life::JOIN_TICKET).as_micros_i64().into(),
         ];
-        run(&tx, "INSERT INTO join_ticket (hash, account, session, expires_at) VALUES ($1, $2, $3, $4)", values)
-            .await?;
+        run(
+            &tx,
+            "INSERT INTO join_ticket (hash, account, session, expires_at) VALUES ($1, $2, $3, $4)",
+            values,
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
@@ -94,7 +98,12 @@ impl Directory {
         one(&tx, sql, values).await?.as_ref().map(found_of).transpose()
     }
 
-    async fn take(&self, sql: &'static str, key: Vec<u8>, now: Moment) -> Result<Option<Invitation>, StoreError> {
+    async fn take(
+        &self,
+        sql: &'static str,
+        key: Vec<u8>,
+        now: Moment,
+    ) -> Result<Option<Invitation>, StoreError> {
         let tx = self.inner.system.begin().await?;
         let taken = one(&tx, sql, [now.as_micros_i64().into(), key.into()]).await?;
         let taken = taken.as_ref().map(found_of).transpose()?;

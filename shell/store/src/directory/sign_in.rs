@@ -34,7 +34,8 @@ impl Directory {
             last_at = excluded.last_at";
         run(&tx, sql, values).await?;
         let sql = "SELECT account, member, password_hash FROM credential WHERE sign_in_id = $1";
-        let credential = one(&tx, sql, [id.as_str().into()]).await?.as_ref().map(credential_of).transpose()?;
+        let credential =
+            one(&tx, sql, [id.as_str().into()]).await?.as_ref().map(credential_of).transpose()?;
         tx.commit().await?;
         Ok(SignInAttempt { verdict, lockout, credential })
     }
@@ -112,7 +113,11 @@ impl Directory {
     }
 
     /// Signs a member out everywhere; how many sign-ins that were.
-    pub async fn delete_web_sessions_of(&self, account: AccountId, member: MemberId) -> Result<u64, StoreError> {
+    pub async fn delete_web_sessions_of(
+        &self,
+        account: AccountId,
+        member: MemberId,
+    ) -> Result<u64, StoreError> {
         let tx = self.inner.system.begin().await?;
         let sql = "DELETE FROM web_session WHERE account = $1 AND member = $2";
         let deleted = run(&tx, sql, [blob(account.as_bytes()), blob(member.as_bytes())]).await?;
