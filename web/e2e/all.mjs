@@ -1,0 +1,10 @@
+// The whole walk in one process, so that all tests share one stack: `node --test web/e2e/all.mjs`.
+import './server.test.mjs';
+import './sign-in.test.mjs';
+import './join.test.mjs';
+import './admission.test.mjs';
+import './walk.test.mjs';
+import './ends.test.mjs';
+import './hostile.test.mjs';
+import './store.test.mjs';
+import './pages.test.mjs';

@@ -1,0 +1,45 @@
+// Real Chromium. Each person gets a context of their own: own cookies, own language, own downloads.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
+
+export class Chromium {
+  static async start() {
+    const one = new Chromium();
+    one.browser = await chromium.launch({
+      executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+      ],
+    });
+    mkdirSync(SCREENSHOTS, { recursive: true });
+    return one;
+  }
+
+  /** A page of a new person. What the page complains about is collected in `page.complaints`. */
+  async person(options = {}) {
+    const context = await this.browser.newContext({
+      ignoreHTTPSErrors: true, acceptDownloads: true, locale: 'en-GB', viewport: { width: 1600, height: 1000 }, ...options,
+    });
+    const page = await context.newPage();
+    page.complaints = [];
+    page.on('pageerror', (error) => page.complaints.push(`page error: ${error.message}`));
+    page.on('console', (message) => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.complaints.push(message.text()); });
+    page.setDefaultTimeout(15_000);
+    return page;
+  }
+
+  stop() {
+    return this.browser.close();
+  }
+}
+
+export const byId = (page, id) => page.locator(`[data-testid="${id}"]`);
+
+/** Keeps a picture of the page for people to look at. */
+export async function look(page, name) {
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), animations: 'disabled' });
+}
