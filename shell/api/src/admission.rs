@@ -1,0 +1,247 @@
+//! The website's side of the gateway: admits legs and records what becomes of them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use belay_access::SecurityKind;
+use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegEvent, LegNews};
+use belay_session::{Command, Ender, Phase, Report, ReportKind};
+use belay_store::{Admission as Admitted, ApplyError, Heard, Notice, StoreError};
+use belay_wire::gateway::{Leaving, Refusal, ReportKind as WireKind, Role};
+use belay_wire::{AccountId, LegTicket, Right, SessionAuthenticationId, SessionId};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::limits::Tried;
+use crate::security::Noticed;
+use crate::website::Website;
+
+/// How soon a new account's sessions are followed too.
+const NEW_ACCOUNTS_EVERY: Duration = Duration::from_secs(30);
+/// Ended sessions that may wait for the gateway.
+const ENDED_WAITING: usize = 1024;
+
+/// Answers the gateway.
+#[derive(Clone)]
+pub struct Admission {
+    website: Website,
+}
+
+impl Admission {
+    /// For this website.
+    #[must_use]
+    pub fn new(website: Website) -> Self {
+        Self { website }
+    }
+
+    /// May this leg come in? For an applet this is where "waiting" is recorded.
+    pub async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
+        let address = request.address.to_canonical();
+        if self.website.buckets().take(Tried::Admission, address, self.website.now()).is_err() {
+            let noticed = Noticed::new(SecurityKind::SlowedDown, address).detail("gateway");
+            self.website.security().notice(noticed);
+            return Err(Refusal::SlowDown);
+        }
+        let (kind, answer) = match request.role {
+            Role::Applet => (SecurityKind::AdmissionRefused, self.admit_applet(&request).await),
+            Role::Console => (SecurityKind::TicketRefused, self.admit_console(&request).await),
+        };
+        match answer {
+            Ok(Verdict::In(session)) => Ok(session),
+            Ok(Verdict::Out { reason, account, session }) => {
+                let mut noticed = Noticed::new(kind, address).detail(word(reason));
+                if let Some(account) = account {
+                    noticed = noticed.account(account);
+                }
+                if let Some(session) = session {
+                    noticed = noticed.session(session);
+                }
+                self.website.security().notice(noticed);
+                Err(reason)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a leg could not be admitted");
+                Err(Refusal::Unavailable)
+            }
+        }
+    }
+
+    /// Records what became of an admitted leg.
+    pub async fn tell(&self, news: LegNews) {
+        let LegNews { account, session, event } = news;
+        let command = match event {
+            LegEvent::Report(kind, right) => {
+                if kind == WireKind::Violation {
+                    self.note_violation(account, session, right).await;
+                }
+                Some(Command::AppletReport(Report { kind: kind_of(kind), detail: right.name().to_owned() }))
+            }
+            LegEvent::Left(Role::Applet, Leaving::EndedByEndUser) => Some(Command::End { by: Ender::EndUser }),
+            LegEvent::Left(Role::Applet | Role::Console, Leaving::EndedByTechnician) => {
+                self.ended_by_technician(account, session).await
+            }
+            LegEvent::Left(Role::Applet, Leaving::Lost | Leaving::Closed) => Some(Command::LegLost),
+            // A page may be loaded again, or another one may take its place; the applet ends by itself if not.
+            LegEvent::Left(Role::Console, Leaving::Lost | Leaving::Closed | Leaving::EndedByEndUser) => None,
+        };
+        let Some(command) = command else { return };
+        match self.website.store().apply(account, session, command, self.website.now()).await {
+            Ok(_) => {}
+            // The news crossed with the end of the session.
+            Err(ApplyError::Refused(refusal)) => tracing::debug!(%session, %refusal, ?event, "news came too late"),
+            Err(error) => tracing::error!(%session, %error, ?event, "news of a session could not be recorded"),
+        }
+    }
+
+    /// Every session that ends from now on, for the gateway to put its legs out. Aborting the task ends it.
+    #[must_use]
+    pub fn ended_sessions(&self) -> (mpsc::Receiver<SessionId>, JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(ENDED_WAITING);
+        let website = self.website.clone();
+        let task = tokio::spawn(async move {
+            let mut followed = HashSet::new();
+            let mut followers = JoinSet::new();
+            loop {
+                match website.store().directory().accounts().await {
+                    Ok(accounts) => {
+                        for account in accounts.into_iter().map(|account| account.id) {
+                            if followed.insert(account) {
+                                followers.spawn(follow(website.clone(), account, sender.clone()));
+                            }
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, "the accounts could not be read"),
+                }
+                tokio::time::sleep(NEW_ACCOUNTS_EVERY).await;
+            }
+        });
+        (receiver, task)
+    }
+
+    async fn admit_applet(&self, request: &AdmitRequest) -> Result<Verdict, StoreError> {
+        let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
+        let Ok(id) = <[u8; SessionAuthenticationId::LEN]>::try_from(request.credential.as_slice()) else {
+            return out(Refusal::Protocol, None, None);
+        };
+        let id = SessionAuthenticationId::from_bytes(id);
+        let (account, now) = (request.account, self.website.now());
+        let address = request.address.to_canonical();
+        match self.website.store().admit_applet(&id, account, address, now).await? {
+            Admitted::Admitted { session } => Ok(Verdict::In(session)),
+            // What a stranger claims must not write into an account's log: only a known id names its account.
+            Admitted::Unknown => out(Refusal::Unknown, None, None),
+            Admitted::Foreign => out(Refusal::Foreign, None, None),
+            Admitted::Used { session } => out(Refusal::Used, Some(account), Some(session)),
+            Admitted::Expired { session } => out(Refusal::Expired, Some(account), Some(session)),
+        }
+    }
+
+    async fn admit_console(&self, request: &AdmitRequest) -> Result<Verdict, StoreError> {
+        let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
+        let Ok(ticket) = <[u8; LegTicket::LEN]>::try_from(request.credential.as_slice()) else {
+            return out(Refusal::Protocol, None, None);
+        };
+        let store = self.website.store();
+        let ticket = LegTicket::from_bytes(ticket);
+        let Some(ticket) = store.directory().take_console_ticket(&ticket, self.website.now()).await? else {
+            return out(Refusal::Unknown, None, None);
+        };
+        let (account, session) = (Some(ticket.account), Some(ticket.session));
+        if ticket.account != request.account {
+            return out(Refusal::Foreign, account, session);
+        }
+        let Some(found) = store.view(ticket.account).await?.session(ticket.session).await? else {
+            return out(Refusal::Unknown, account, session);
+        };
+        let holds = found.state.phase == Phase::Active && found.state.technician == Some(ticket.member);
+        if holds { Ok(Verdict::In(ticket.session)) } else { out(Refusal::Expired, account, session) }
+    }
+
+    async fn note_violation(&self, account: AccountId, session: SessionId, right: Right) {
+        let address = match self.website.store().view(account).await {
+            Ok(view) => view.session(session).await.ok().flatten(),
+            Err(_) => None,
+        };
+        let address = address
+            .and_then(|session| session.state.end_user_address)
+            .and_then(|address| address.parse().ok())
+            .unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        self.website.security().notice(
+            Noticed::new(SecurityKind::Violation, address)
+                .account(account)
+                .session(session)
+                .detail(format!("the console acted without {}, reported by the applet", right.name())),
+        );
+    }
+
+    async fn ended_by_technician(&self, account: AccountId, session: SessionId) -> Option<Command> {
+        let found = match self.website.store().view(account).await {
+            Ok(view) => view.session(session).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(Some(found)) => {
+                found.state.technician.map(|technician| Command::End { by: Ender::Technician(technician) })
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(%session, %error, "the end of a session could not be recorded");
+                None
+            }
+        }
+    }
+}
+
+enum Verdict {
+    In(SessionId),
+    Out { reason: Refusal, account: Option<AccountId>, session: Option<SessionId> },
+}
+
+/// Tells of the sessions of one account that end.
+async fn follow(website: Website, account: AccountId, ended: mpsc::Sender<SessionId>) {
+    let mut notices = website.store().bus().subscribe(account);
+    loop {
+        let session = match notices.next().await {
+            Heard::Notice(Notice::SessionChanged { session, .. }) => session,
+            // A leg that is missed here goes when its own connection does.
+            Heard::Gap => continue,
+            Heard::Closed => return,
+        };
+        let found = match website.store().view(account).await {
+            Ok(view) => view.session(session).await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(Some(found)) if found.state.phase.is_ended() => {
+                if ended.send(session).await.is_err() {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%session, %error, "a changed session could not be read"),
+        }
+    }
+}
+
+fn kind_of(kind: WireKind) -> ReportKind {
+    match kind {
+        WireKind::Granted => ReportKind::Granted,
+        WireKind::Refused => ReportKind::Refused,
+        WireKind::Withdrawn => ReportKind::Withdrawn,
+        WireKind::Violation => ReportKind::Violation,
+    }
+}
+
+fn word(reason: Refusal) -> &'static str {
+    match reason {
+        Refusal::Unknown => "unknown",
+        Refusal::Used => "used",
+        Refusal::Expired => "expired",
+        Refusal::Foreign => "foreign",
+        Refusal::Full => "full",
+        Refusal::Protocol => "protocol",
+        Refusal::SlowDown => "slow-down",
+        Refusal::Unavailable => "unavailable",
+        Refusal::Replaced => "replaced",
+    }
+}

@@ -1,0 +1,76 @@
+//! What the website has to be told, as plain values; the executable fills it from its configuration.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Whether anybody but this computer can reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Only this computer: no HSTS, or every other program on `localhost` would be bound by it.
+    Loopback,
+    /// A network.
+    Network,
+}
+
+/// How often strangers may try, in tries a minute.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// PIN tries from one address.
+    pub pin_per_address: u32,
+    /// PIN tries from everywhere together.
+    pub pin_in_all: u32,
+    /// Sign-in tries from one address.
+    pub sign_in_per_address: u32,
+}
+
+/// The settings of the website.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The origin people type, `https://HOST[:PORT]`: links and applets carry it.
+    pub origin: String,
+    /// Further origins that reach the same server (the loopback addresses).
+    pub more_origins: Vec<String>,
+    /// Who can reach the server.
+    pub reach: Reach,
+    /// The name under which the gateway beside this website is listed.
+    pub region: String,
+    /// A sign-in dies after this long without activity.
+    pub idle: Duration,
+    /// The constant applet binary for Linux.
+    pub applet_linux_x86_64: PathBuf,
+    /// PEM certificates that applets shall trust; empty for the computer's own trust store.
+    pub anchors: String,
+    /// Limits of tries.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Every origin that is this server.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.origin.as_str()).chain(self.more_origins.iter().map(String::as_str))
+    }
+
+    /// The own origin that a `Host` header stands for.
+    pub(crate) fn origin_of_host(&self, host: &str) -> Option<&str> {
+        self.origins().find(|origin| authority(origin).eq_ignore_ascii_case(host))
+    }
+
+    /// The URL of this server's gateway, seen from `origin`.
+    pub(crate) fn gateway_url(origin: &str) -> String {
+        format!("wss://{}/gateway/v1", authority(origin))
+    }
+
+    /// The host of the public origin, without port.
+    pub(crate) fn domain(&self) -> &str {
+        let authority = authority(&self.origin);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+}
+
+/// `HOST[:PORT]` of an origin.
+pub(crate) fn authority(origin: &str) -> &str {
+    origin.strip_prefix("https://").unwrap_or(origin)
+}
