@@ -67,9 +67,9 @@ export class Desktop {
 
   /** {x, y, width, height} of a window, in pixels of the screen. */
   async place(window) {
-    const text = await this.tool('xdotool', ['getwindowgeometry', '--shell', window]);
-    const value = (name) => Number(new RegExp(`^${name}=(-?\\d+)$`, 'm').exec(text)[1]);
-    return { x: value('X'), y: value('Y'), width: value('WIDTH'), height: value('HEIGHT') };
+    const text = await this.tool('xwininfo', ['-id', window]);
+    const value = (name) => Number(new RegExp(`${name}:\\s+(-?\\d+)`).exec(text)[1]);
+    return { x: value('Absolute upper-left X'), y: value('Absolute upper-left Y'), width: value('Width'), height: value('Height') };
   }
 
   /** Presses real keys on the desktop, as its owner would: `alt+a`, `Escape`, `Pause`. */

@@ -66,6 +66,8 @@ export function run(command, args, { env = {}, input, encoding = 'utf8', timeout
       if (error && typeof error.code !== 'number') reject(new Error(`${command} ${args.join(' ')}: ${error.message}`));
       else resolve({ code: error ? error.code : 0, out, err });
     });
+    // A program that never reads its input may be gone before it is written.
+    child.stdin?.on('error', (error) => { if (error.code !== 'EPIPE') reject(error); });
     child.stdin?.end(input ?? '');
   });
 }
