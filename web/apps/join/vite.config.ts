@@ -1,7 +1,7 @@
 // Builds the join page: small, for old phones, every style and script a file of its own (strict CSP).
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
-import { mockApi } from './test/mock-api';
+import { mockApi } from './test/mock-api.ts';
 
 export default defineConfig(({ mode }) => ({
   base: '/join/',

@@ -1,0 +1,53 @@
+// How sessions, people and events are called on the screen.
+import type { PlatformName, Session, SessionEvent, SessionState } from '@belay/api';
+import type { Tone } from '@belay/ui';
+import { t } from './text';
+
+export function isOpen(state: SessionState): boolean {
+  return state === 'connecting' || state === 'waiting' || state === 'active';
+}
+
+export function nameOf(session: Session | undefined): string {
+  return session?.end_user_name || t('unnamed');
+}
+
+export function stateName(state: SessionState): string {
+  return t(`state_${state}`);
+}
+
+const tones: Record<SessionState, Tone> = {
+  connecting: 'info',
+  waiting: 'warning',
+  active: 'success',
+  closed: 'quiet',
+  timed_out: 'quiet',
+  aborted: 'danger',
+};
+
+export function stateTone(state: SessionState): Tone {
+  return tones[state];
+}
+
+export function platformName(platform: PlatformName | undefined): string {
+  switch (platform) {
+    case 'linux-x86_64':
+      return t('platform_linux');
+    case 'windows-x86_64':
+      return t('platform_windows');
+    case 'macos':
+      return t('platform_macos');
+    case undefined:
+      return t('details_unknown');
+  }
+}
+
+export function eventName(kind: SessionEvent['kind']): string {
+  return t(`event_${kind}`);
+}
+
+/** Time from pick-up to the end, or to `now` while it is open; milliseconds. */
+export function activeTime(session: Session, now: number): number | undefined {
+  if (!session.active_at) return undefined;
+  const end = session.ended_at ? Date.parse(session.ended_at) : now;
+  return end - Date.parse(session.active_at);
+}

@@ -1,0 +1,208 @@
+// One support session that is open in this window: the link to the end user, the chat, what is granted.
+// It lives on while another tab is shown; the canvas belongs to it and moves in and out of the page.
+import type { ChatLine, Connection, Session } from '@belay/api';
+import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type RemoteSession, type Right } from '@belay/session';
+import { account, api } from './account.svelte';
+import { ChatKeeper, type Kept } from './chat-keeper';
+import { explain } from './failure';
+import { isOpen } from './label';
+
+export interface Line { id: string; author: 'technician' | 'end_user'; text: string; at: Date; kept: Kept }
+export type EndedBy = 'end_user' | 'technician' | 'system' | 'lost';
+
+export class Workspace {
+  readonly id: string;
+  readonly canvas = document.createElement('canvas');
+  session = $state.raw<Session>() as Session;
+  link = $state<LinkState>('connecting');
+  /** Why the session could not be opened, in words. */
+  problem = $state<string | undefined>();
+  lines = $state<Line[]>([]);
+  typing = $state(false);
+  consent = $state<Record<Right, ConsentState>>({ desktop_view: 'none', remote_control: 'none' });
+  denied = $state<Right | undefined>();
+  rights = $state.raw<readonly Right[]>([]);
+  singlePrompt = $state(false);
+  path = $state<'relay' | undefined>();
+  monitors = $state.raw<readonly Monitor[]>([]);
+  monitor = $state<number | undefined>();
+  peer = $state.raw<{ platform: string; version: string; language: string } | undefined>();
+  size = $state.raw({ width: 0, height: 0 });
+  securityCode = $state<string | undefined>();
+  ended = $state<EndedBy | undefined>();
+  /** Lines that came while the tab was not shown. */
+  unread = $state(0);
+  shown = false;
+
+  #remote = $state.raw<RemoteSession | undefined>();
+  #off: (() => void)[] = [];
+  #keeper: ChatKeeper;
+  #opening = false;
+
+  constructor(session: Session) {
+    this.id = session.id;
+    this.session = session;
+    this.canvas.dataset.testid = 'screen';
+    this.canvas.className = 'screen';
+    this.#keeper = new ChatKeeper(
+      async (line) => account.watch(await api.addChatLine(this.id, line)),
+      (id, kept) => {
+        const line = this.lines.find((entry) => entry.id === id);
+        if (line) line.kept = kept;
+      },
+    );
+  }
+
+  /** Opens the link; with the answer of a pick-up, or else by asking for the connection again. */
+  async open(connection?: Connection): Promise<void> {
+    if (this.#opening || this.ended) return;
+    this.#opening = true;
+    this.problem = undefined;
+    this.link = 'connecting';
+    if (connection) this.#start(connection);
+    else await this.#reopen();
+    this.#opening = false;
+  }
+
+  async #reopen(): Promise<void> {
+    const [result, details] = await Promise.all([api.connect(this.id), api.session(this.id)]);
+    account.watch(result);
+    if (details.ok) {
+      this.session = details.value.session;
+      for (const line of details.value.chat) this.#show({ ...line, id: line.line_id, at: new Date(line.at), kept: 'kept' });
+      if (!isOpen(this.session.state)) return this.#finish(this.session.ended_by ?? 'system');
+    }
+    if (result.ok) this.#start(result.value);
+    else this.problem = explain(result.failure);
+  }
+
+  #start(connection: Connection): void {
+    this.#drop();
+    this.consent = { desktop_view: 'none', remote_control: 'none' };
+    this.session = connection.session;
+    const { gateways, ticket, binding, charter } = connection;
+    const remote = openRemoteSession({ gateways, ticket, binding, charter, sessionId: this.id, canvas: this.canvas });
+    this.#remote = remote;
+    this.rights = remote.rights;
+    this.singlePrompt = remote.singlePrompt;
+    this.path = remote.path;
+    this.#off = [
+      remote.on('state', (state) => this.#linkChanged(state)),
+      remote.on('chat', (line) => this.#received(line)),
+      remote.on('typing', (typing) => (this.typing = typing)),
+      remote.on('consent', (right, state) => (this.consent[right] = state)),
+      remote.on('denied', (right) => (this.denied = right)),
+      remote.on('monitors', (list, chosen) => {
+        this.monitors = list;
+        this.monitor = chosen;
+      }),
+      remote.on('peer', (peer) => (this.peer = peer)),
+      remote.on('size', (width, height) => (this.size = { width, height })),
+      remote.on('security_code', (code) => (this.securityCode = code)),
+      remote.on('ended', (by) => this.#finish(by)),
+    ];
+  }
+
+  #linkChanged(state: LinkState): void {
+    this.link = state;
+    this.typing = false;
+    if (this.#remote) this.rights = this.#remote.rights;
+    if (state === 'lost') this.consent = { desktop_view: 'none', remote_control: 'none' };
+  }
+
+  /** The website's word on this session has changed. */
+  told(session: Session): void {
+    this.session = session;
+    if (!isOpen(session.state)) this.#finish(session.ended_by ?? 'system');
+  }
+
+  #received(line: { id: string; author: 'technician' | 'end_user'; text: string; at: Date }): void {
+    if (!this.#show({ ...line, kept: 'keeping' })) return;
+    if (!this.shown) this.unread += 1;
+    this.typing = false;
+    this.#keep(line);
+  }
+
+  say(text: string): void {
+    if (!this.#remote) return;
+    const { id, at } = this.#remote.sendChat(text);
+    // The link may have told us of our own line already.
+    if (this.#show({ id, author: 'technician', text, at, kept: 'keeping' })) this.#keep({ id, author: 'technician', text, at });
+  }
+
+  #show(line: Line): boolean {
+    if (this.lines.some((known) => known.id === line.id)) return false;
+    const after = this.lines.findLastIndex((known) => known.at <= line.at);
+    this.lines.splice(after + 1, 0, line);
+    return true;
+  }
+
+  #keep({ id, author, text, at }: Omit<Line, 'kept'>): void {
+    const line: ChatLine = { line_id: id, author, text, at: at.toISOString() };
+    this.#keeper.keep(line);
+  }
+
+  keepAgain(): void {
+    this.#keeper.again();
+  }
+
+  get notStored(): number {
+    return this.lines.filter((line) => line.kept !== 'kept').length;
+  }
+
+  setTyping(on: boolean): void {
+    this.#remote?.setTyping(on);
+  }
+
+  ask(rights: Right[]): void {
+    this.denied = undefined;
+    this.#remote?.request(rights);
+  }
+
+  stop(right: Right): void {
+    this.#remote?.release(right);
+  }
+
+  choose(monitor: number): void {
+    this.monitor = monitor;
+    this.#remote?.selectMonitor(monitor);
+  }
+
+  ctrlAltDel(): void {
+    this.#remote?.sendCombination('ctrl_alt_del');
+  }
+
+  attachInput(stage: HTMLElement): (() => void) | undefined {
+    return this.#remote?.attachInput(stage);
+  }
+
+  /** Ends the session for both sides: the end user's computer hears of it first, then the website. */
+  async end(): Promise<string | undefined> {
+    this.#remote?.end();
+    const result = account.watch(await api.end(this.id));
+    if (!result.ok) return explain(result.failure);
+    this.#finish('technician');
+    return undefined;
+  }
+
+  #finish(by: EndedBy): void {
+    // Whoever is heard first is right: later news only follow from it.
+    this.ended ??= by;
+    this.link = 'ended';
+    this.typing = false;
+    this.consent = { desktop_view: 'none', remote_control: 'none' };
+    this.#drop();
+  }
+
+  /** Closes the link without ending the session. */
+  close(): void {
+    this.#drop();
+  }
+
+  #drop(): void {
+    for (const off of this.#off) off();
+    this.#off = [];
+    this.#remote?.close();
+    this.#remote = undefined;
+  }
+}

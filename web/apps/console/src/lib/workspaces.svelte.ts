@@ -1,0 +1,37 @@
+// The sessions open in this window, one tab each.
+import type { Connection, Session } from '@belay/api';
+import { Workspace } from './workspace.svelte';
+
+let list = $state.raw<readonly Workspace[]>([]);
+
+export const workspaces = {
+  get list(): readonly Workspace[] {
+    return list;
+  },
+  find(id: string): Workspace | undefined {
+    return list.find((workspace) => workspace.id === id);
+  },
+  /** Opens a tab, or answers with the one that is open. */
+  open(session: Session, connection?: Connection): Workspace {
+    const known = workspaces.find(session.id);
+    if (known) return known;
+    const workspace = new Workspace(session);
+    list = [...list, workspace];
+    void workspace.open(connection);
+    return workspace;
+  },
+  told(session: Session): void {
+    workspaces.find(session.id)?.told(session);
+  },
+  close(id: string): void {
+    workspaces.find(id)?.close();
+    list = list.filter((workspace) => workspace.id !== id);
+  },
+  closeAll(): void {
+    for (const workspace of list) workspace.close();
+    list = [];
+  },
+  get notStored(): number {
+    return list.reduce((sum, workspace) => sum + workspace.notStored, 0);
+  },
+};

@@ -1,0 +1,69 @@
+// What the console decides by itself: which tool can be used, how large the screen is, where a URL leads, when to report.
+import { describe, expect, test } from 'vitest';
+import type { ConsentState, Right } from './fake-session';
+import { ActivityPace } from '../src/lib/activity';
+import { drawnSize } from '../src/lib/fit';
+import { parseRoute, routeHref, type Route } from '../src/lib/route';
+import { controlTool, singlePromptTool, viewTool, type Standing } from '../src/lib/tools';
+
+const both: Right[] = ['desktop_view', 'remote_control'];
+const standing = (desktop_view: ConsentState, remote_control: ConsentState, more: Partial<Standing> = {}): Standing => ({
+  link: 'connected', rights: both, consent: { desktop_view, remote_control }, ...more,
+});
+
+describe('tools', () => {
+  test('nothing can be asked before the connection is up', () => {
+    for (const link of ['connecting', 'securing', 'waiting_for_applet', 'lost', 'ended'] as const) {
+      const now = standing('granted', 'granted', { link });
+      for (const tool of [viewTool, controlTool, singlePromptTool]) expect(tool(now)).toEqual({ use: 'none', why: 'why_not_connected' });
+    }
+  });
+  test('control waits for the view', () => {
+    expect(controlTool(standing('none', 'none'))).toEqual({ use: 'none', why: 'why_view_first' });
+    expect(controlTool(standing('asking', 'none'))).toEqual({ use: 'none', why: 'why_view_first' });
+    expect(controlTool(standing('granted', 'none'))).toEqual({ use: 'ask' });
+  });
+  test('nobody is asked twice at once, everybody can be asked again', () => {
+    expect(viewTool(standing('asking', 'none'))).toEqual({ use: 'none', why: 'why_asking' });
+    for (const state of ['none', 'refused', 'timed_out', 'withdrawn'] as const) expect(viewTool(standing(state, 'none'))).toEqual({ use: 'ask' });
+  });
+  test('what is granted can be given back', () => {
+    expect([viewTool(standing('granted', 'granted')).use, controlTool(standing('granted', 'granted')).use]).toEqual(['stop', 'stop']);
+  });
+  test('what the charter does not allow is not offered', () => {
+    const watchOnly = standing('granted', 'none', { rights: ['desktop_view'] });
+    expect(controlTool(watchOnly)).toEqual({ use: 'none', why: 'why_not_allowed' });
+    expect(viewTool(standing('not_allowed', 'none'))).toEqual({ use: 'none', why: 'why_not_allowed' });
+  });
+  test('one prompt for all asks for what is missing', () => {
+    expect(singlePromptTool(standing('none', 'none'))).toEqual({ use: 'ask' });
+    expect(singlePromptTool(standing('granted', 'asking'))).toEqual({ use: 'none', why: 'why_asking' });
+    expect(singlePromptTool(standing('granted', 'granted'))).toEqual({ use: 'none', why: 'why_all_granted' });
+  });
+});
+
+test.each([
+  [{ width: 1920, height: 1080 }, { width: 960, height: 1000 }, 'fit', { width: 960, height: 540 }],
+  [{ width: 1920, height: 1080 }, { width: 4000, height: 540 }, 'fit', { width: 960, height: 540 }],
+  [{ width: 800, height: 600 }, { width: 4000, height: 4000 }, 'fit', { width: 800, height: 600 }],
+  [{ width: 1920, height: 1080 }, { width: 390, height: 300 }, 'actual', { width: 1920, height: 1080 }],
+  [{ width: 1920, height: 1080 }, { width: 0, height: 0 }, 'fit', { width: 1, height: 1 }],
+  [{ width: 0, height: 0 }, { width: 100, height: 100 }, 'fit', { width: 0, height: 0 }],
+] as const)('a screen of %j in %j, %s, is drawn as %j', (screen, room, scaling, drawn) => {
+  expect(drawnSize(screen, room, scaling)).toEqual(drawn);
+});
+
+describe('addresses', () => {
+  const id = '0b5c5a10-0000-4000-8000-000000000001';
+  test.each<Route>([{ at: 'home' }, { at: 'session', id }, { at: 'past' }, { at: 'past', id }])('%j survives the address bar', (route) => {
+    expect(parseRoute(routeHref(route))).toEqual(route);
+  });
+  test.each(['', '#', '#/session', '#/session/x', '#/session/../me', '#/nonsense'])('%j leads home', (fragment) => {
+    expect(parseRoute(fragment)).toEqual({ at: 'home' });
+  });
+});
+
+test('a sign of life is reported at most once a minute', () => {
+  const pace = new ActivityPace();
+  expect([0, 10, 59_999, 60_000, 60_001, 200_000].map((now) => pace.due(now))).toEqual([true, false, false, true, false, true]);
+});

@@ -1,0 +1,145 @@
+// A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
+// He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
+export type Right = 'desktop_view' | 'remote_control';
+export type LinkState = 'connecting' | 'securing' | 'waiting_for_applet' | 'connected' | 'lost' | 'ended';
+export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'not_allowed';
+export interface Monitor { id: number; name: string; x: number; y: number; width: number; height: number; primary: boolean }
+export interface RemoteSessionOptions {
+  gateways: string[];
+  ticket: string;
+  sessionId: string;
+  binding: string;
+  charter: { document: string; signature: string };
+  canvas: HTMLCanvasElement;
+}
+
+interface Events {
+  state: (state: LinkState, detail?: string) => void;
+  chat: (line: { id: string; author: 'technician' | 'end_user'; text: string; at: Date }) => void;
+  typing: (typing: boolean) => void;
+  consent: (right: Right, state: ConsentState) => void;
+  denied: (right: Right) => void;
+  monitors: (list: Monitor[], chosen: number) => void;
+  peer: (peer: { platform: string; version: string; language: string }) => void;
+  size: (width: number, height: number) => void;
+  security_code: (code: string) => void;
+  ended: (by: 'end_user' | 'technician' | 'lost') => void;
+}
+
+const [WIDTH, HEIGHT] = [1920, 1080];
+
+export class RemoteSession {
+  readonly path = 'relay';
+  readonly singlePrompt = true;
+  readonly rights: Right[] = ['desktop_view', 'remote_control'];
+  #options: RemoteSessionOptions;
+  #listeners = new Map<string, Set<(...args: never[]) => void>>();
+  #mood = '';
+  #timers: ReturnType<typeof setTimeout>[] = [];
+
+  constructor(options: RemoteSessionOptions) {
+    this.#options = options;
+    this.#after(60, () => this.#tell('state', 'securing'));
+    this.#after(120, () => this.#tell('state', 'waiting_for_applet'));
+    this.#after(300, () => {
+      this.#tell('state', 'connected');
+      this.#tell('peer', { platform: 'linux-x86_64', version: '0.1.0', language: 'de' });
+      this.#tell('security_code', '481 902');
+      this.#line('Hello! My printer <b>does not</b> print any more.\nhttps://example.com/<script>alert(1)</script>');
+    });
+  }
+
+  on<K extends keyof Events>(event: K, listener: Events[K]): () => void {
+    const set = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, set.add(listener as (...args: never[]) => void));
+    return () => set.delete(listener as (...args: never[]) => void);
+  }
+
+  sendChat(text: string): { id: string; at: Date } {
+    this.#mood = text;
+    this.#after(300, () => this.#tell('typing', true));
+    if (text === 'bye') this.#after(200, () => this.#tell('ended', 'end_user'));
+    else if (text === 'lost') this.#after(200, () => this.#tell('state', 'lost'));
+    else if (text !== 'silence') this.#after(1500, () => this.#line('One moment, I will have a look.'));
+    return { id: crypto.randomUUID(), at: new Date() };
+  }
+
+  setTyping(_on: boolean): void {}
+
+  request(rights: Right[]): void {
+    for (const right of rights) this.#tell('consent', right, 'asking');
+    if (this.#mood === 'silence') return;
+    this.#after(700, () => {
+      const answer = this.#mood === 'refuse' ? 'refused' : 'granted';
+      for (const right of rights) this.#tell('consent', right, answer);
+      if (answer === 'granted' && rights.includes('desktop_view')) this.#show();
+    });
+  }
+
+  release(right: Right): void {
+    if (right === 'desktop_view') this.#tell('consent', 'remote_control', 'withdrawn');
+    this.#tell('consent', right, 'withdrawn');
+  }
+
+  selectMonitor(_id: number): void {}
+  sendCombination(_c: 'ctrl_alt_del'): void {}
+  typeText(_text: string): void {}
+
+  attachInput(_stage: HTMLElement): () => void {
+    return () => undefined;
+  }
+
+  end(): void {
+    this.#tell('ended', 'technician');
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#listeners.clear();
+  }
+
+  #show(): void {
+    const monitor = (id: number, x: number): Monitor => ({ id, name: `DP-${id + 1}`, x, y: 0, width: WIDTH, height: HEIGHT, primary: id === 0 });
+    this.#tell('monitors', [monitor(0, 0), monitor(1, WIDTH)], 0);
+    this.#tell('size', WIDTH, HEIGHT);
+    draw(this.#options.canvas);
+  }
+
+  #line(text: string): void {
+    this.#tell('typing', false);
+    this.#tell('chat', { id: crypto.randomUUID(), author: 'end_user', text, at: new Date() });
+  }
+
+  #after(ms: number, act: () => void): void {
+    this.#timers.push(setTimeout(act, ms));
+  }
+
+  #tell<K extends keyof Events>(event: K, ...args: Parameters<Events[K]>): void {
+    for (const listener of [...(this.#listeners.get(event) ?? [])]) (listener as unknown as (...a: Parameters<Events[K]>) => void)(...args);
+  }
+}
+
+export function openRemoteSession(options: RemoteSessionOptions): RemoteSession {
+  return new RemoteSession(options);
+}
+
+export async function warmUp(): Promise<void> {}
+
+function draw(canvas: HTMLCanvasElement): void {
+  [canvas.width, canvas.height] = [WIDTH, HEIGHT];
+  const c = canvas.getContext('2d');
+  if (!c) return;
+  c.fillStyle = '#2f5d73';
+  c.fillRect(0, 0, WIDTH, HEIGHT);
+  c.fillStyle = '#1c2a31';
+  c.fillRect(0, HEIGHT - 48, WIDTH, 48);
+  c.fillStyle = '#ffffff';
+  c.fillRect(260, 140, 1100, 720);
+  c.fillStyle = '#dfe5e8';
+  c.fillRect(260, 140, 1100, 44);
+  c.fillStyle = '#20303a';
+  c.font = '28px sans-serif';
+  c.fillText('Printers', 284, 172);
+  c.font = '22px sans-serif';
+  for (let row = 0; row < 8; row += 1) c.fillText(`Office printer ${row + 1} — paused`, 320, 250 + row * 64);
+}

@@ -1,0 +1,16 @@
+// Builds the technician console; every style and script is a file of its own (strict CSP).
+// `--mode mock` replaces the website and the session by stand-ins, for looking at pages without a server.
+import { fileURLToPath } from 'node:url';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+import { mockApi } from './test/mock-api.ts';
+
+const fakeSession = fileURLToPath(new URL('./test/fake-session.ts', import.meta.url));
+
+export default defineConfig(({ mode }) => ({
+  base: '/console/',
+  plugins: [svelte(), ...(mode === 'mock' ? [mockApi()] : [])],
+  resolve: mode === 'mock' ? { alias: { '@belay/session': fakeSession } } : {},
+  build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  test: { name: 'console', environment: 'node', include: ['test/**/*.test.ts'] },
+}));
