@@ -33,11 +33,11 @@ test('a chat line is in no file of the store, and in the session details after a
   assert.equal(details.session.end_user_name, 'Gundula Unmistakable');
   assert.equal(details.session.state, 'closed');
 
-  await technician.page.getByRole('link', { name: 'Past sessions' }).or(technician.page.getByRole('button', { name: 'Past sessions' })).first().click();
+  await technician.at('past-sessions').click();
   await technician.row(met.session.id).waitFor();
   await look(technician.page, 'console-history');
   await technician.row(met.session.id).click();
-  await technician.page.getByText(LINE).first().waitFor();
+  await technician.at('details-chat').getByText(LINE).waitFor();
   await look(technician.page, 'console-details');
   await technician.page.context().close();
 });

@@ -209,7 +209,7 @@ test('a session, from waiting to typing', async (t) => {
     await keys(() => technician.page.keyboard.press('F7'), 'F7');
     await keys(() => technician.page.keyboard.press('ArrowLeft'), 'Left');
     await keys(() => technician.page.keyboard.press('Home'), 'Home');
-    const del = await keys(() => technician.page.getByRole('button', { name: 'Ctrl+Alt+Del' }).first().click(), 'Delete');
+    const del = await keys(() => technician.at('ctrl-alt-del').click(), 'Delete');
     assert.equal(del.state & 0xc, 0xc, 'Ctrl and Alt were not held');
     await until('nothing is held any more', () => {
       const down = new Set();

@@ -44,7 +44,7 @@ export class Technician {
 
   /** Closes whatever shows PIN and link. */
   async closeInvitation() {
-    if (await this.at('session-pin').isVisible().catch(() => false)) await this.page.keyboard.press('Escape');
+    await this.at('invitation-done').click();
   }
 
   row(id) {
@@ -67,6 +67,11 @@ export class Technician {
 
   waitForChat(text, timeout = 10_000) {
     return this.at('chat-log').getByText(text).first().waitFor({ timeout });
+  }
+
+  async end() {
+    await this.at('end-session').click();
+    await this.at('end-session-confirm').click();
   }
 
   screen() {
