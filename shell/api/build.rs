@@ -1,4 +1,5 @@
-//! The pages are embedded at build time: build again when a web build has changed them.
+//! Has cargo build this crate again when the web pages that it embeds have changed, or are there for the first time.
+#![allow(clippy::print_stdout)] // how a build script talks to cargo
 
 fn main() {
     for app in ["console", "join"] {

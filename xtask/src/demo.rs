@@ -115,7 +115,7 @@ impl Demo {
     pub fn as_json(&self) -> serde_json::Value {
         let member = json!({"id": self.member.id, "password": self.member.password});
         json!({
-            "url": self.server.url,
+            "url": self.sign_in_url(),
             "technician": member,
             "administrator": member,
             "display": self.desktop.display,
@@ -124,6 +124,10 @@ impl Demo {
             "data_dir": self.server.data,
             "host_log": self.host_log,
         })
+    }
+
+    fn sign_in_url(&self) -> String {
+        format!("{}/console/", self.server.url)
     }
 
     fn as_text(&self) -> String {
@@ -138,7 +142,7 @@ impl Demo {
              or Escape, for instance: DISPLAY={} xdotool key alt+a\n\n  \
              host log     {}\n  \
              data         {}\n",
-            self.server.url,
+            self.sign_in_url(),
             self.member.id,
             self.member.password,
             self.desktop.display,

@@ -16,7 +16,7 @@ export class Technician {
     return byId(this.page, id);
   }
 
-  async open(path = '/') {
+  async open(path = '/console/') {
     await this.page.goto(this.server.url + path);
   }
 
