@@ -1,0 +1,80 @@
+// What a page needs to know of a remote session, and nothing more.
+import { type Right } from './wire/right';
+import { type Monitor } from './wire/screen';
+
+export type { Monitor, Right };
+
+export interface RemoteSessionOptions {
+  /** Addresses of gateways, tried in this order. */
+  gateways: string[];
+  /** base64url; single use. */
+  ticket: string;
+  /** UUID. */
+  sessionId: string;
+  /** 32 bytes, hexadecimal. */
+  binding: string;
+  /** Both base64. */
+  charter: { document: string; signature: string };
+  canvas: HTMLCanvasElement;
+}
+
+/**
+ * lost: this connection is over, the support session is not: get a new ticket and open again.
+ * ended: the support session is over, or another window has taken it.
+ */
+export type LinkState = 'connecting' | 'securing' | 'waiting_for_applet' | 'connected' | 'lost' | 'ended';
+
+export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'not_allowed';
+
+export interface ChatMessage {
+  /** UUID; the same on both sides and in the store. */
+  id: string;
+  author: 'technician' | 'end_user';
+  text: string;
+  at: Date;
+}
+
+/** What a session tells; a late listener to `state`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
+export interface RemoteSessionEvents {
+  /** `detail` is a code such as `unreachable`, `refused_expired`, `closed`, `breach` or `charter_refused`. */
+  state: (state: LinkState, detail?: string) => void;
+  /** A line of the end user's; own lines are only returned by `sendChat`. */
+  chat: (line: ChatMessage) => void;
+  typing: (typing: boolean) => void;
+  consent: (right: Right, state: ConsentState) => void;
+  denied: (right: Right) => void;
+  /** `chosen`: id of the monitor shown, 255 for the whole desktop. */
+  monitors: (list: Monitor[], chosen: number) => void;
+  peer: (peer: { platform: string; version: string; language: string }) => void;
+  size: (width: number, height: number) => void;
+  /** Six digits. */
+  security_code: (code: string) => void;
+  /** lost: the gateway will not have this leg again (the session is over, or open in another window). */
+  ended: (by: 'end_user' | 'technician' | 'lost') => void;
+}
+
+export interface RemoteSession {
+  /** Returns what ends the listening. */
+  on<E extends keyof RemoteSessionEvents>(event: E, f: RemoteSessionEvents[E]): () => void;
+  readonly path: 'relay';
+  /** Whether the charter allows all rights to be asked in one prompt. */
+  readonly singlePrompt: boolean;
+  /** What may be asked at most. */
+  readonly rights: Right[];
+  /** Throws `RangeError` above 4096 bytes. Lines written before `connected` are sent then. */
+  sendChat(text: string): { id: string; at: Date };
+  setTyping(on: boolean): void;
+  request(rights: Right[]): void;
+  /** Gives a granted right back, or takes a request back. */
+  release(right: Right): void;
+  selectMonitor(id: number): void;
+  sendCombination(combination: 'ctrl_alt_del'): void;
+  /** Types a text whatever the layouts are. */
+  typeText(text: string): void;
+  /** Forwards mouse and keyboard of this part of the page while it has the focus; returns what ends it. */
+  attachInput(stage: HTMLElement): () => void;
+  /** Ends the support session. */
+  end(): void;
+  /** Leaves without ending the support session. */
+  close(): void;
+}

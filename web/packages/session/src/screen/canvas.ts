@@ -1,0 +1,33 @@
+// A surface that is a canvas of the page.
+import { type Rectangle } from './picture';
+import { type Surface } from './view';
+
+export class CanvasSurface implements Surface {
+  private readonly context: CanvasRenderingContext2D;
+  private image: ImageData | undefined;
+
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    const context = canvas.getContext('2d', { alpha: false, desynchronized: false });
+    if (context === null) throw new Error('this browser gives no 2d context for the screen, close other tabs and reload');
+    this.context = context;
+  }
+
+  resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void {
+    this.image = new ImageData(pixels, width, height);
+    this.canvas.width = width;
+    this.canvas.height = height;
+  }
+
+  draw(dirty: readonly Rectangle[]): void {
+    if (this.image === undefined) return;
+    for (const { x, y, width, height } of dirty) {
+      this.context.putImageData(this.image, 0, 0, x, y, width, height);
+    }
+  }
+
+  clear(): void {
+    this.image = undefined;
+    this.context.fillStyle = '#000';
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+}

@@ -1,0 +1,6 @@
+// The remote screen: decoding, drawing, and the pointer.
+export * from './picture';
+export * from './view';
+export * from './zstd';
+export { CanvasSurface } from './canvas';
+export { CanvasCursor, type CursorPicture, type CursorSink } from './cursor';

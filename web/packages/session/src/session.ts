@@ -1,0 +1,364 @@
+// A remote session as the console lives it: connects, secures, hands over the charter, and turns messages into events
+// and calls into messages. Knows no page: screen, pointer and input come in as parts.
+import { Channel, type ChannelOptions } from './channel';
+import { type Charter, readCharter } from './charter';
+import { Consent } from './consent';
+import { Emitter } from './emitter';
+import { type Connect, type GatewayError } from './gateway';
+import { type InputTarget, textPieces } from './input';
+import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
+import { type CursorSink } from './screen/cursor';
+import { ScreenError } from './screen/picture';
+import { cursorPixels, ScreenView, type Surface } from './screen/view';
+import { type Zstd } from './screen/zstd';
+import { type Bytes, utf8, WireError } from './wire/codec';
+import { fromBase64, fromHex, toUuid } from './wire/encoding';
+import { type Leaving } from './wire/gateway';
+import { type Input, WHOLE_DESKTOP } from './wire/input';
+import { decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
+import { type Right } from './wire/right';
+import { type CursorShape, type ScreenUpdate } from './wire/screen';
+
+/** Lines written while there is no partner. */
+const MAX_WAITING_LINES = 100;
+
+/** What a session is built of; a page gives its canvas, a test whatever it likes. */
+export interface SessionParts {
+  surface: Surface;
+  cursor?: CursorSink;
+  attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
+  zstd: Promise<Zstd>;
+  connect?: Connect;
+  version: string;
+  platform: string;
+}
+
+export class ConsoleSession implements RemoteSession {
+  readonly path = 'relay';
+  readonly singlePrompt: boolean;
+  private readonly emitter = new Emitter();
+  private readonly charter: Charter;
+  private readonly consent: Consent;
+  private readonly channel: Channel;
+  private readonly detachers = new Set<() => void>();
+  private zstd: Zstd | undefined;
+  private view: ScreenView | undefined;
+  private state: LinkState = 'connecting';
+  private charterRefused = false;
+  private monitor = WHOLE_DESKTOP;
+  private wantedMonitor = WHOLE_DESKTOP;
+  private typingSent = false;
+  private waitingLines: Message[] = [];
+
+  /** Throws `RangeError` when an option is malformed. */
+  constructor(
+    options: Omit<RemoteSessionOptions, 'canvas'>,
+    private readonly parts: SessionParts,
+  ) {
+    this.charter = readCharter(options.charter);
+    this.singlePrompt = this.charter.singlePrompt;
+    this.consent = new Consent(
+      (message) => this.channel.send(message),
+      (right, state) => {
+        this.consentChanged(right);
+        this.emitter.emit('consent', right, state);
+      },
+    );
+    this.enter('connecting');
+    const channelOptions: ChannelOptions = {
+      gateways: options.gateways,
+      role: 'console',
+      account: this.charter.account,
+      credential: fromBase64(options.ticket),
+      version: parts.version,
+      platform: parts.platform,
+      binding: fromHex(options.binding),
+      ...(parts.connect === undefined ? {} : { connect: parts.connect }),
+    };
+    this.channel = new Channel(channelOptions, {
+      admitted: () => this.enter('waiting_for_applet'),
+      paired: () => this.paired(),
+      secured: (code) => this.emitter.emit('security_code', code),
+      message: (bytes) => this.receive(bytes),
+      partnerLeft: (reason) => this.partnerLeft(reason),
+      broken: (error) => this.lose(error instanceof WireError ? 'breach' : `broken_${error.fault}`),
+      closed: (error) => this.closed(error),
+    });
+    parts.zstd.then(
+      (zstd) => this.decoderReady(zstd),
+      () => this.lose('no_webassembly'),
+    );
+  }
+
+  get rights(): Right[] {
+    return this.charterRefused ? [] : [...this.charter.rights];
+  }
+
+  on<E extends keyof RemoteSessionEvents>(event: E, f: RemoteSessionEvents[E]): () => void {
+    return this.emitter.on(event, f);
+  }
+
+  sendChat(text: string): { id: string; at: Date } {
+    if (utf8(text).length > MAX_CHAT) throw new RangeError(`a chat line may have ${MAX_CHAT} bytes, send it in parts`);
+    const line = crypto.getRandomValues(new Uint8Array(16));
+    const message: Message = { kind: 'chat', line, text };
+    if (this.state === 'connected') this.channel.send(message);
+    else if (this.waitingLines.length < MAX_WAITING_LINES) this.waitingLines.push(message);
+    return { id: toUuid(line), at: new Date() };
+  }
+
+  setTyping(on: boolean): void {
+    if (this.state !== 'connected' || on === this.typingSent) return;
+    this.typingSent = on;
+    this.channel.send({ kind: 'typing', on });
+  }
+
+  request(rights: Right[]): void {
+    if (this.state === 'connected') this.consent.request(rights, this.rights);
+  }
+
+  release(right: Right): void {
+    if (this.state === 'connected') this.consent.release(right);
+  }
+
+  selectMonitor(id: number): void {
+    this.wantedMonitor = id;
+    if (this.consent.has('desktop_view')) this.openScreen();
+  }
+
+  sendCombination(combination: 'ctrl_alt_del'): void {
+    this.sendInput({ kind: 'combination', combination });
+  }
+
+  typeText(text: string): void {
+    for (const piece of textPieces(text)) this.sendInput({ kind: 'text', text: piece });
+  }
+
+  attachInput(stage: HTMLElement): () => void {
+    const detach = this.parts.attachInput?.(stage, {
+      send: (input) => this.sendInput(input),
+      congested: () => this.channel.congested,
+      monitor: () => this.monitor,
+    });
+    if (detach === undefined) return () => undefined;
+    this.detachers.add(detach);
+    return () => {
+      this.detachers.delete(detach);
+      detach();
+    };
+  }
+
+  end(): void {
+    if (this.over) return;
+    this.detachInput();
+    this.channel.send({ kind: 'end', by: 'technician' });
+    void this.channel.byeAfterSending('ended_by_technician');
+    this.finish('ended');
+    this.emitter.emit('ended', 'technician');
+  }
+
+  close(): void {
+    if (this.over) return;
+    this.channel.bye('closed');
+    this.finish('ended');
+  }
+
+  private get over(): boolean {
+    return this.state === 'lost' || this.state === 'ended';
+  }
+
+  private enter(state: LinkState, detail?: string): void {
+    if (this.over) return;
+    this.state = state;
+    this.emitter.emit('state', state, detail);
+  }
+
+  private paired(): void {
+    this.startOver();
+    this.enter('securing');
+    const { document, signature } = this.charter;
+    this.channel.send({ kind: 'charter', document, signature });
+  }
+
+  private decoderReady(zstd: Zstd): void {
+    this.zstd = zstd;
+    this.view = new ScreenView(zstd, this.parts.surface, {
+      seen: (number) => this.channel.send({ kind: 'screen_seen', number }),
+      resync: () => this.channel.send({ kind: 'screen_resync' }),
+      size: (width, height) => this.emitter.emit('size', width, height),
+      corrupt: (error) => console.warn(`the screen is asked for anew: ${error.message}`),
+      hopeless: () => this.lose('screen_corrupt'),
+    });
+    if (this.consent.has('desktop_view')) this.openScreen();
+  }
+
+  /** Everything of the last pairing is gone: grants, requests, the picture. */
+  private startOver(): void {
+    this.consent.reset();
+    this.charterRefused = false;
+    this.typingSent = false;
+    this.monitor = WHOLE_DESKTOP;
+  }
+
+  private receive(bytes: Bytes): void {
+    if (this.over) return;
+    let message: Message;
+    try {
+      message = decodeMessageFrom('applet', bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.channel.break(error);
+      return;
+    }
+    this.handle(message);
+  }
+
+  private handle(message: Message): void {
+    switch (message.kind) {
+      case 'screen_update':
+        this.update(message);
+        return;
+      case 'cursor_position':
+        this.parts.cursor?.position(message.x, message.y);
+        return;
+      case 'cursor_shape':
+        this.cursorShape(message);
+        return;
+      case 'welcome':
+        this.welcome(message);
+        return;
+      case 'charter_checked':
+        this.charterRefused = !message.accepted;
+        if (this.charterRefused) this.enter(this.state, 'charter_refused');
+        return;
+      case 'chat':
+        this.emitter.emit('chat', {
+          id: toUuid(message.line),
+          author: 'end_user',
+          text: message.text,
+          at: new Date(),
+        });
+        return;
+      case 'typing':
+        this.emitter.emit('typing', message.on);
+        return;
+      case 'end':
+        this.endedBy(message.by);
+        return;
+      case 'decision':
+        this.consent.decided(message.request, message.rights, message.outcome);
+        return;
+      case 'withdrawn':
+        this.consent.withdrawn(message.rights, message.cause === 'technician');
+        return;
+      case 'denied':
+        this.emitter.emit('denied', message.right);
+        return;
+      case 'monitors':
+        this.monitor = message.chosen;
+        this.emitter.emit('monitors', message.list, message.chosen);
+        return;
+      case 'charter':
+      case 'request':
+      case 'cancel':
+      case 'release':
+      case 'screen_open':
+      case 'screen_close':
+      case 'screen_resync':
+      case 'screen_seen':
+      case 'move':
+      case 'press':
+      case 'wheel':
+      case 'key':
+      case 'text':
+      case 'combination':
+      case 'release_all':
+        // Refused before as coming from the wrong end.
+        return;
+    }
+  }
+
+  private welcome({ platform, version, language }: { platform: string; version: string; language: string }): void {
+    this.enter('connected');
+    this.emitter.emit('peer', { platform, version, language });
+    for (const line of this.waitingLines.splice(0)) this.channel.send(line);
+  }
+
+  private update(update: ScreenUpdate): void {
+    // What comes after the end of the right is not shown.
+    if (this.consent.has('desktop_view')) this.view?.apply(update);
+  }
+
+  private cursorShape(shape: CursorShape): void {
+    if (this.zstd === undefined || this.parts.cursor === undefined) return;
+    try {
+      const pixels = cursorPixels(this.zstd, shape);
+      this.parts.cursor.shape(pixels === undefined ? undefined : { ...shape, pixels });
+    } catch (error) {
+      if (!(error instanceof ScreenError)) throw error;
+      console.warn(`a pointer's picture is left out: ${error.message}`);
+    }
+  }
+
+  private consentChanged(right: Right): void {
+    const [view, control] = [this.consent.has('desktop_view'), this.consent.has('remote_control')];
+    this.parts.cursor?.mode(view ? (control ? 'control' : 'view') : 'off');
+    if (right !== 'desktop_view') return;
+    if (view) this.openScreen();
+    else this.view?.closed();
+  }
+
+  private openScreen(): void {
+    // Without a decoder nothing could be shown yet; it opens the screen when it is ready.
+    if (this.view === undefined) return;
+    this.view.opened();
+    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor });
+  }
+
+  private sendInput(input: Input): void {
+    if (this.consent.has('remote_control')) this.channel.send(input);
+  }
+
+  private partnerLeft(reason: Leaving): void {
+    if (reason === 'ended_by_end_user') this.endedBy('end_user');
+    else if (reason === 'ended_by_technician') this.endedBy('technician');
+    else {
+      this.startOver();
+      this.enter('waiting_for_applet', reason === 'lost' ? 'partner_lost' : 'partner_closed');
+    }
+  }
+
+  private endedBy(by: 'end_user' | 'technician'): void {
+    if (this.over) return;
+    this.channel.bye(by === 'end_user' ? 'ended_by_end_user' : 'ended_by_technician');
+    this.finish('ended');
+    this.emitter.emit('ended', by);
+  }
+
+  private closed(error: GatewayError): void {
+    const replaced = error.fault === 'refused_replaced';
+    this.finish(replaced ? 'ended' : 'lost', error.fault);
+    if (replaced) this.emitter.emit('ended', 'lost');
+  }
+
+  /** This connection cannot go on; a new one can. */
+  private lose(detail: string): void {
+    if (this.over) return;
+    this.channel.bye('closed');
+    this.finish('lost', detail);
+  }
+
+  private finish(state: 'lost' | 'ended', detail?: string): void {
+    if (this.over) return;
+    this.detachInput();
+    this.enter(state, detail);
+    this.consent.reset();
+    this.view?.closed();
+    this.parts.cursor?.close();
+  }
+
+  private detachInput(): void {
+    for (const detach of this.detachers) detach();
+    this.detachers.clear();
+  }
+}

@@ -1,0 +1,248 @@
+// What console and applet say to each other inside the link: belay-session/1. Mirrors core/wire/src/message.rs.
+import { type Bytes, Reader, unknown, WireError, Writer } from './codec';
+import { type Input, INPUT_KIND, readInput, writeInput } from './input';
+import { type Class } from './link';
+import { type Right, readRight, readRights, rightBits, rightNumber } from './right';
+import {
+  type CursorShape,
+  type Monitor,
+  readCursorShape,
+  readMonitors,
+  readScreenUpdate,
+  type ScreenUpdate,
+  writeCursorShape,
+  writeMonitors,
+  writeScreenUpdate,
+} from './screen';
+
+/** Longest charter document in bytes. */
+export const MAX_CHARTER = 4096;
+/** Longest chat line in bytes. */
+export const MAX_CHAT = 4096;
+const MAX_NAME = 128;
+
+export type Outcome = 'granted' | 'refused' | 'timed_out' | 'not_allowed' | 'busy' | 'out_of_order';
+const OUTCOMES: readonly Outcome[] = ['granted', 'refused', 'timed_out', 'not_allowed', 'busy', 'out_of_order'];
+
+/** Why rights ended. */
+export type Cause = 'end_user' | 'technician' | 'dependent' | 'failure';
+const CAUSES: readonly Cause[] = ['end_user', 'technician', 'dependent', 'failure'];
+
+export type EndedBy = 'end_user' | 'technician';
+const ENDED_BY: readonly EndedBy[] = ['end_user', 'technician'];
+
+/** A message between console and applet. */
+export type Message =
+  | { kind: 'charter'; document: Bytes; signature: Bytes }
+  | { kind: 'chat'; line: Bytes; text: string }
+  | { kind: 'typing'; on: boolean }
+  | { kind: 'end'; by: EndedBy }
+  | { kind: 'request'; request: number; rights: Right[] }
+  | { kind: 'cancel'; request: number }
+  | { kind: 'release'; rights: Right[] }
+  | { kind: 'decision'; request: number; rights: Right[]; outcome: Outcome }
+  | { kind: 'withdrawn'; rights: Right[]; cause: Cause }
+  | { kind: 'denied'; right: Right; refused: number }
+  | { kind: 'charter_checked'; accepted: boolean }
+  | { kind: 'welcome'; version: string; platform: string; language: string }
+  | { kind: 'screen_open'; monitor: number }
+  | { kind: 'screen_close' }
+  | { kind: 'monitors'; chosen: number; list: Monitor[] }
+  | ({ kind: 'cursor_shape' } & CursorShape)
+  | { kind: 'screen_resync' }
+  | ({ kind: 'screen_update' } & ScreenUpdate)
+  | { kind: 'cursor_position'; x: number; y: number }
+  | { kind: 'screen_seen'; number: number }
+  | Input;
+
+export type Sender = 'console' | 'applet' | 'either';
+
+/** Kind byte, class and sender of every message. */
+export const MESSAGES = {
+  charter: { byte: 0x01, class: 'ordered', sender: 'console' },
+  chat: { byte: 0x02, class: 'ordered', sender: 'either' },
+  typing: { byte: 0x03, class: 'ordered', sender: 'either' },
+  end: { byte: 0x04, class: 'ordered', sender: 'either' },
+  request: { byte: 0x10, class: 'ordered', sender: 'console' },
+  cancel: { byte: 0x11, class: 'ordered', sender: 'console' },
+  release: { byte: 0x12, class: 'ordered', sender: 'console' },
+  decision: { byte: 0x13, class: 'ordered', sender: 'applet' },
+  withdrawn: { byte: 0x14, class: 'ordered', sender: 'applet' },
+  denied: { byte: 0x15, class: 'ordered', sender: 'applet' },
+  charter_checked: { byte: 0x16, class: 'ordered', sender: 'applet' },
+  welcome: { byte: 0x20, class: 'ordered', sender: 'applet' },
+  screen_open: { byte: 0x21, class: 'ordered', sender: 'console' },
+  screen_close: { byte: 0x22, class: 'ordered', sender: 'console' },
+  monitors: { byte: 0x23, class: 'ordered', sender: 'applet' },
+  cursor_shape: { byte: 0x24, class: 'ordered', sender: 'applet' },
+  screen_resync: { byte: 0x25, class: 'ordered', sender: 'console' },
+  screen_update: { byte: 0x60, class: 'screen', sender: 'applet' },
+  cursor_position: { byte: 0x61, class: 'cursor', sender: 'applet' },
+  screen_seen: { byte: 0x62, class: 'seen', sender: 'console' },
+  move: { byte: INPUT_KIND.move, class: 'input', sender: 'console' },
+  press: { byte: INPUT_KIND.press, class: 'input', sender: 'console' },
+  wheel: { byte: INPUT_KIND.wheel, class: 'input', sender: 'console' },
+  key: { byte: INPUT_KIND.key, class: 'input', sender: 'console' },
+  text: { byte: INPUT_KIND.text, class: 'input', sender: 'console' },
+  combination: { byte: INPUT_KIND.combination, class: 'input', sender: 'console' },
+  release_all: { byte: INPUT_KIND.release_all, class: 'input', sender: 'console' },
+} as const satisfies Record<Message['kind'], { byte: number; class: Class; sender: Sender }>;
+
+const KIND_OF_BYTE = new Map<number, Message['kind']>(
+  (Object.keys(MESSAGES) as Message['kind'][]).map((kind) => [MESSAGES[kind].byte, kind]),
+);
+
+function readNumbered<T>(r: Reader, what: string, all: readonly T[]): T {
+  const value = r.u8();
+  const found = all[value - 1];
+  if (found === undefined) throw unknown(what, value);
+  return found;
+}
+
+/** The message's bytes, kind byte first. */
+export function encodeMessage(message: Message): Bytes {
+  const w = Writer.of(MESSAGES[message.kind].byte);
+  switch (message.kind) {
+    case 'charter':
+      w.prefixed(message.document).raw(message.signature);
+      break;
+    case 'chat':
+      w.raw(message.line).text(message.text, MAX_CHAT);
+      break;
+    case 'typing':
+      w.flag(message.on);
+      break;
+    case 'end':
+      w.u8(ENDED_BY.indexOf(message.by) + 1);
+      break;
+    case 'request':
+      w.u32(message.request).u32(rightBits(message.rights));
+      break;
+    case 'cancel':
+      w.u32(message.request);
+      break;
+    case 'release':
+      w.u32(rightBits(message.rights));
+      break;
+    case 'decision':
+      w.u32(message.request).u32(rightBits(message.rights)).u8(OUTCOMES.indexOf(message.outcome) + 1);
+      break;
+    case 'withdrawn':
+      w.u32(rightBits(message.rights)).u8(CAUSES.indexOf(message.cause) + 1);
+      break;
+    case 'denied':
+      w.u8(rightNumber(message.right)).u8(message.refused);
+      break;
+    case 'charter_checked':
+      w.flag(message.accepted);
+      break;
+    case 'welcome':
+      w.text(message.version, MAX_NAME).text(message.platform, MAX_NAME).text(message.language, MAX_NAME);
+      break;
+    case 'screen_open':
+      w.u8(message.monitor);
+      break;
+    case 'screen_close':
+    case 'screen_resync':
+      break;
+    case 'monitors':
+      writeMonitors(w, message.chosen, message.list);
+      break;
+    case 'cursor_shape':
+      writeCursorShape(w, message);
+      break;
+    case 'screen_update':
+      writeScreenUpdate(w, message);
+      break;
+    case 'cursor_position':
+      w.u16(message.x).u16(message.y);
+      break;
+    case 'screen_seen':
+      w.u32(message.number);
+      break;
+    default:
+      writeInput(w, message);
+  }
+  return w.finish();
+}
+
+/** Reads a message; throws `WireError`. Byte fields are views of `bytes`, not copies. */
+export function decodeMessage(bytes: Bytes): Message {
+  const r = new Reader(bytes);
+  const byte = r.u8();
+  const kind = KIND_OF_BYTE.get(byte);
+  if (kind === undefined) throw unknown('message kind', byte);
+  const message = readFields(kind, byte, r);
+  r.finish();
+  return message;
+}
+
+function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
+  switch (kind) {
+    case 'charter':
+      return { kind, document: r.prefixed('charter', MAX_CHARTER), signature: r.take(64) };
+    case 'chat':
+      return { kind, line: r.take(16), text: r.text('chat line', MAX_CHAT) };
+    case 'typing':
+      return { kind, on: r.flag('typing') };
+    case 'end':
+      return { kind, by: readNumbered(r, 'end', ENDED_BY) };
+    case 'request':
+      return { kind, request: r.u32(), rights: readRights(r) };
+    case 'cancel':
+      return { kind, request: r.u32() };
+    case 'release':
+      return { kind, rights: readRights(r) };
+    case 'decision':
+      return { kind, request: r.u32(), rights: readRights(r), outcome: readNumbered(r, 'outcome', OUTCOMES) };
+    case 'withdrawn':
+      return { kind, rights: readRights(r), cause: readNumbered(r, 'cause', CAUSES) };
+    case 'denied':
+      return { kind, right: readRight(r), refused: r.u8() };
+    case 'charter_checked':
+      return { kind, accepted: r.flag('accepted') };
+    case 'welcome':
+      return {
+        kind,
+        version: r.text('version', MAX_NAME),
+        platform: r.text('platform', MAX_NAME),
+        language: r.text('language', MAX_NAME),
+      };
+    case 'screen_open':
+      return { kind, monitor: r.u8() };
+    case 'screen_close':
+    case 'screen_resync':
+      return { kind };
+    case 'monitors':
+      return { kind, ...readMonitors(r) };
+    case 'cursor_shape':
+      return { kind, ...readCursorShape(r) };
+    case 'screen_update':
+      return { kind, ...readScreenUpdate(r) };
+    case 'cursor_position':
+      return { kind, x: r.u16(), y: r.u16() };
+    case 'screen_seen':
+      return { kind, number: r.u32() };
+    case 'move':
+    case 'press':
+    case 'wheel':
+    case 'key':
+    case 'text':
+    case 'combination':
+    case 'release_all': {
+      const input = readInput(byte, r);
+      if (input === undefined) throw unknown('message kind', byte);
+      return input;
+    }
+  }
+}
+
+/** Reads a message that must come from this end; one from the wrong end is a breach. */
+export function decodeMessageFrom(sender: 'console' | 'applet', bytes: Bytes): Message {
+  const message = decodeMessage(bytes);
+  const allowed = MESSAGES[message.kind].sender;
+  if (allowed !== 'either' && allowed !== sender) {
+    throw new WireError('unknown', `message ${message.kind} must not come from the ${sender}`);
+  }
+  return message;
+}

@@ -1,0 +1,214 @@
+// The seal: the vector both languages share, and what a hostile relay may try.
+import { expect, test } from 'vitest';
+import { MAX_FAILURES, ReplayWindow, Seal, type SealError, type SealOptions, type SealSecret, WINDOW } from '../src/seal';
+import { type Bytes } from '../src/wire/codec';
+import { fromHex, toHex } from '../src/wire/encoding';
+import { decodeSealFrame, encodeSealFrame } from '../src/wire/seal';
+import { Random } from './random';
+import { readVectors } from './vectors';
+
+/** One end, with all it said. */
+class End {
+  readonly frames: Bytes[] = [];
+  readonly packets: Bytes[] = [];
+  code: string | undefined;
+  error: SealError | undefined;
+  readonly seal: Seal;
+
+  constructor(options: SealOptions) {
+    this.seal = new Seal(options, {
+      frame: (frame) => this.frames.push(frame),
+      packet: (packet) => this.packets.push(packet),
+      ready: (code) => (this.code = code),
+      broken: (error) => (this.error = error),
+    });
+  }
+
+  /** The next frame not taken yet. */
+  async frame(): Promise<Bytes> {
+    await until(() => this.frames.length > 0);
+    return this.frames.shift()!;
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 2000; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  throw new Error('it did not happen');
+}
+
+const binding = new Uint8Array(32).fill(9);
+
+async function pair(appletBinding = binding): Promise<{ console: End; applet: End }> {
+  const [console, applet] = [new End({ role: 'console', binding }), new End({ role: 'applet', binding: appletBinding })];
+  console.seal.start();
+  applet.seal.start();
+  applet.seal.receive(await console.frame());
+  console.seal.receive(await applet.frame());
+  applet.seal.receive(await console.frame());
+  await until(() => console.code !== undefined && applet.code !== undefined);
+  return { console, applet };
+}
+
+async function secretOf(vector: { private_key: string; nonce: string }): Promise<SealSecret> {
+  const wrapped = fromHex(`302e020100300506032b656e04220420${vector.private_key}`);
+  const privateKey = await crypto.subtle.importKey('pkcs8', wrapped, { name: 'X25519' }, true, ['deriveBits']);
+  const { x } = await crypto.subtle.exportKey('jwk', privateKey);
+  return { privateKey, publicKey: new Uint8Array(Buffer.from(x!, 'base64url')), nonce: fromHex(vector.nonce) };
+}
+
+test('the golden vector, both roles', async () => {
+  interface Party {
+    private_key: string;
+    nonce: string;
+  }
+  interface Packets {
+    frame: string;
+    packet: string;
+  }
+  const vector = readVectors<{
+    binding: string;
+    console: Party;
+    applet: Party;
+    commit: string;
+    answer: string;
+    open: string;
+    security_code: string;
+    console_packets: Packets[];
+    applet_packets: Packets[];
+  }>('seal.json');
+  const shared = fromHex(vector.binding);
+  const console = new End({ role: 'console', binding: shared, secret: await secretOf(vector.console) });
+  const applet = new End({ role: 'applet', binding: shared, secret: await secretOf(vector.applet) });
+  console.seal.start();
+  applet.seal.start();
+  for (const { packet } of vector.console_packets) console.seal.seal(fromHex(packet));
+  for (const { packet } of vector.applet_packets) applet.seal.seal(fromHex(packet));
+  const take = async (from: End, to: End, expected: string): Promise<void> => {
+    const frame = await from.frame();
+    expect(toHex(frame)).toBe(expected);
+    to.seal.receive(frame);
+  };
+  await take(console, applet, vector.commit);
+  await take(applet, console, vector.answer);
+  await take(console, applet, vector.open);
+  for (const { frame } of vector.console_packets) await take(console, applet, frame);
+  for (const { frame } of vector.applet_packets) await take(applet, console, frame);
+  await until(() => console.packets.length === vector.applet_packets.length);
+  expect([console.code, applet.code]).toEqual([vector.security_code, vector.security_code]);
+  expect(applet.packets.map(toHex)).toEqual(vector.console_packets.map(({ packet }) => packet));
+  expect(console.packets.map(toHex)).toEqual(vector.applet_packets.map(({ packet }) => packet));
+});
+
+test('packets of very different sizes stay in order', async () => {
+  const { console, applet } = await pair();
+  const random = new Random(3);
+  const sent = Array.from({ length: 200 }, (_, at) => random.bytes(at % 7 === 0 ? 20_000 : 5));
+  for (const packet of sent) console.seal.seal(packet);
+  await console.seal.whenSent();
+  for (const frame of console.frames) applet.seal.receive(frame);
+  await until(() => applet.packets.length === sent.length);
+  expect(sent.every((packet, at) => toHex(packet) === toHex(applet.packets[at]!))).toBe(true);
+});
+
+test('the applet says nothing sealed before a packet of the console has opened', async () => {
+  const { console, applet } = await pair();
+  applet.seal.seal(Uint8Array.of(1));
+  await applet.seal.whenSent();
+  expect(applet.frames).toEqual([]);
+  console.seal.seal(Uint8Array.of(2));
+  applet.seal.receive(await console.frame());
+  expect(decodeSealFrame(await applet.frame()).kind).toBe('sealed');
+});
+
+test('another binding makes other keys: nothing opens', async () => {
+  const { console, applet } = await pair(new Uint8Array(32).fill(8));
+  expect(console.code).not.toBe(applet.code);
+  for (let count = 0; count < MAX_FAILURES; count += 1) console.seal.seal(Uint8Array.of(count));
+  await console.seal.whenSent();
+  for (const frame of console.frames) applet.seal.receive(frame);
+  await until(() => applet.error !== undefined);
+  expect(applet.error?.fault).toBe('failures');
+  expect(applet.packets).toEqual([]);
+});
+
+test('a console that opens another key than it committed to is refused', async () => {
+  const [console, applet, other] = (['console', 'applet', 'console'] as const).map(
+    (role) => new End({ role, binding }),
+  ) as [End, End, End];
+  for (const end of [console, applet, other]) end.seal.start();
+  applet.seal.receive(await console.frame());
+  await other.frame();
+  other.seal.receive(await applet.frame());
+  applet.seal.receive(await other.frame());
+  await until(() => applet.error !== undefined);
+  expect(applet.error?.fault).toBe('commitment');
+});
+
+test('a key that makes no secret is refused', async () => {
+  const console = new End({ role: 'console', binding });
+  console.seal.start();
+  await console.frame();
+  const zero = new Uint8Array(32);
+  console.seal.receive(encodeSealFrame({ kind: 'answer', key: zero, nonce: zero }));
+  await until(() => console.error !== undefined);
+  expect(console.error?.fault).toBe('zero_secret');
+});
+
+test('frames out of order in the handshake are refused', async () => {
+  const console = new End({ role: 'console', binding });
+  console.seal.start();
+  const commit = await console.frame();
+  console.seal.receive(commit);
+  await until(() => console.error !== undefined);
+  expect(console.error?.fault).toBe('frame');
+});
+
+test('changed, repeated and foreign frames are dropped, the others arrive', async () => {
+  const { console, applet } = await pair();
+  const random = new Random(11);
+  for (let count = 0; count < 50; count += 1) console.seal.seal(Uint8Array.of(count));
+  await console.seal.whenSent();
+  for (const frame of console.frames) {
+    const changed = frame.slice();
+    changed[random.below(changed.length)]! ^= 1 + random.below(255);
+    applet.seal.receive(changed);
+    applet.seal.receive(frame);
+    applet.seal.receive(frame);
+    applet.seal.receive(random.bytes(random.below(40)));
+  }
+  await until(() => applet.packets.length === 50);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(applet.packets.map((packet) => packet[0])).toEqual(Array.from({ length: 50 }, (_, at) => at));
+  expect(applet.error).toBeUndefined();
+});
+
+test('reordered frames are all taken, in the order of their arrival', async () => {
+  const { console, applet } = await pair();
+  for (let count = 0; count < 20; count += 1) console.seal.seal(Uint8Array.of(count));
+  await console.seal.whenSent();
+  for (const frame of console.frames.reverse()) applet.seal.receive(frame);
+  await until(() => applet.packets.length === 20);
+  expect(applet.packets.map((packet) => packet[0])).toEqual(Array.from({ length: 20 }, (_, at) => 19 - at));
+});
+
+test('the window agrees with a set on random histories', () => {
+  const random = new Random(7);
+  for (let history = 0; history < 20; history += 1) {
+    const [window, set] = [new ReplayWindow(), new Set<number>()];
+    let highest = -1;
+    for (let step = 0; step < 2000; step += 1) {
+      const kind = random.below(10);
+      const number = Math.max(
+        kind === 0 ? highest + random.below(3000) : kind < 4 ? highest - random.below(2000) : highest + random.below(3),
+        0,
+      );
+      const fresh = number > highest || (highest - number < WINDOW && !set.has(number));
+      if (window.take(number) !== fresh) expect.fail(`${number} after ${highest}`);
+      set.add(number);
+      highest = Math.max(highest, number);
+    }
+  }
+});
