@@ -17,6 +17,15 @@ export const FINN = { name: 'Muster AG', id: 'finn@example.org', owner: 'Finn Mu
 const GENEROUS = '[limits]\npin_per_address = 1000\npin_in_all = 1000\nsign_in_per_address = 1000';
 
 let starting;
+let folder;
+let chromium;
+
+// Registered here, at the top, so that it runs after the last test of all, not after the first that needed the stack.
+after(async () => {
+  await chromium?.stop();
+  await stopAll();
+  if (folder && !process.env.BELAY_E2E_KEEP) rmSync(folder, { recursive: true, force: true });
+});
 
 export function stack() {
   starting ??= start();
@@ -24,13 +33,7 @@ export function stack() {
 }
 
 async function start() {
-  const folder = mkdtempSync(join(tmpdir(), 'belay-e2e-'));
-  after(async () => {
-    await chromium?.stop();
-    await stopAll();
-    if (!process.env.BELAY_E2E_KEEP) rmSync(folder, { recursive: true, force: true });
-  });
-  let chromium;
+  folder = mkdtempSync(join(tmpdir(), 'belay-e2e-'));
   const server = await Server.prepare(join(folder, 'server'), { extra: GENEROUS });
   const accounts = { tess: await server.account(TESS), finn: await server.account(FINN) };
   await server.start();
