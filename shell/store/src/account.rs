@@ -12,7 +12,7 @@ use belay_wire::{AccountId, MemberId, Moment};
 use sea_orm::{DatabaseTransaction, QueryResult};
 
 use crate::bus::Notice;
-use crate::database::{Database, all, blob, column, id_column, one};
+use crate::database::{Database, Turn, all, blob, column, id_column, one};
 use crate::error::StoreError;
 use crate::seal::{ContentKeys, Place};
 use crate::security_log;
@@ -37,6 +37,8 @@ pub struct AccountView {
 pub struct AccountTx {
     view: AccountView,
     notices: Vec<Notice>,
+    /// INVARIANT: the last field, so that it is given back after the transaction has gone.
+    _turn: Turn,
 }
 
 impl Deref for AccountTx {
@@ -100,8 +102,8 @@ impl AccountView {
 
 impl AccountTx {
     pub(crate) async fn open(inner: Arc<Inner>, file: Arc<AccountFile>) -> Result<AccountTx, StoreError> {
-        let tx = file.database.begin().await?;
-        Ok(AccountTx { view: AccountView { inner, file, tx }, notices: Vec::new() })
+        let (tx, turn) = file.database.begin().await?.into_parts();
+        Ok(AccountTx { view: AccountView { inner, file, tx }, notices: Vec::new(), _turn: turn })
     }
 
     /// Adds to the security log.
@@ -111,7 +113,7 @@ impl AccountTx {
 
     /// Keeps everything, then tells the bus.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let AccountTx { view: AccountView { inner, tx, .. }, notices } = self;
+        let AccountTx { view: AccountView { inner, tx, .. }, notices, _turn } = self;
         tx.commit().await?;
         for notice in notices {
             inner.bus.publish(notice);

@@ -11,6 +11,7 @@ mod bus;
 mod database;
 mod directory;
 mod error;
+mod exit;
 mod life;
 mod root_key;
 mod schema;
