@@ -70,6 +70,7 @@ impl Store {
     }
 
     /// Closes every file, so that nothing is left in write-ahead logs. Clones of the store fail from now on.
+    /// Call it before the program ends: what is left open keeps the process waiting for up to a second.
     pub async fn close(self) -> Result<(), StoreError> {
         for (_, file) in self.inner.accounts.lock().await.drain() {
             file.database.close().await?;
