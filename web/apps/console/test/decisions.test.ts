@@ -1,6 +1,6 @@
 // What the console decides by itself: which tool can be used, how large the screen is, where a URL leads, when to report.
 import { describe, expect, test } from 'vitest';
-import type { ConsentState, Right } from './fake-session';
+import type { ConsentState, Right } from '@belay/session';
 import { ActivityPace } from '../src/lib/activity';
 import { drawnSize } from '../src/lib/fit';
 import { parseRoute, routeHref, type Route } from '../src/lib/route';

@@ -1,34 +1,10 @@
 // A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
-export type Right = 'desktop_view' | 'remote_control';
-export type LinkState = 'connecting' | 'securing' | 'waiting_for_applet' | 'connected' | 'lost' | 'ended';
-export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'not_allowed';
-export interface Monitor { id: number; name: string; x: number; y: number; width: number; height: number; primary: boolean }
-export interface RemoteSessionOptions {
-  gateways: string[];
-  ticket: string;
-  sessionId: string;
-  binding: string;
-  charter: { document: string; signature: string };
-  canvas: HTMLCanvasElement;
-}
-
-interface Events {
-  state: (state: LinkState, detail?: string) => void;
-  chat: (line: { id: string; author: 'technician' | 'end_user'; text: string; at: Date }) => void;
-  typing: (typing: boolean) => void;
-  consent: (right: Right, state: ConsentState) => void;
-  denied: (right: Right) => void;
-  monitors: (list: Monitor[], chosen: number) => void;
-  peer: (peer: { platform: string; version: string; language: string }) => void;
-  size: (width: number, height: number) => void;
-  security_code: (code: string) => void;
-  ended: (by: 'end_user' | 'technician' | 'lost') => void;
-}
+import type { Monitor, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
 
-export class RemoteSession {
+class FakeSession implements RemoteSession {
   readonly path = 'relay';
   readonly singlePrompt = true;
   readonly rights: Right[] = ['desktop_view', 'remote_control'];
@@ -120,7 +96,7 @@ export class RemoteSession {
 }
 
 export function openRemoteSession(options: RemoteSessionOptions): RemoteSession {
-  return new RemoteSession(options);
+  return new FakeSession(options);
 }
 
 export async function warmUp(): Promise<void> {}

@@ -33,9 +33,8 @@ const streams = new Set<ServerResponse>();
 export function mockApi(): Plugin {
   return {
     name: 'mock-api',
-    configureServer(server) {
-      server.middlewares.use('/api/v1', (request, response) => void answer(request, response));
-    },
+    configureServer: ({ middlewares }) => void middlewares.use('/api/v1', (request, response) => void answer(request, response)),
+    configurePreviewServer: ({ middlewares }) => void middlewares.use('/api/v1', (request, response) => void answer(request, response)),
   };
 }
 

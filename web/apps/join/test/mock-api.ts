@@ -13,9 +13,8 @@ const platforms = [
 export function mockApi(): Plugin {
   return {
     name: 'mock-api',
-    configureServer(server) {
-      server.middlewares.use('/api/v1/join', (request, response) => void answer(request, response));
-    },
+    configureServer: ({ middlewares }) => void middlewares.use('/api/v1/join', (request, response) => void answer(request, response)),
+    configurePreviewServer: ({ middlewares }) => void middlewares.use('/api/v1/join', (request, response) => void answer(request, response)),
   };
 }
 

@@ -28,6 +28,11 @@ export function stateTone(state: SessionState): Tone {
   return tones[state];
 }
 
+/** The applet tells its platform as text; what we do not know is shown as it is. */
+export function peerPlatform(platform: string): string {
+  return platform === 'linux-x86_64' || platform === 'windows-x86_64' || platform === 'macos' ? platformName(platform) : platform;
+}
+
 export function platformName(platform: PlatformName | undefined): string {
   switch (platform) {
     case 'linux-x86_64':

@@ -15,6 +15,8 @@ export class Workspace {
   readonly canvas = document.createElement('canvas');
   session = $state.raw<Session>() as Session;
   link = $state<LinkState>('connecting');
+  /** A code for why the link is as it is, such as `charter_refused`. */
+  detail = $state<string | undefined>();
   /** Why the session could not be opened, in words. */
   problem = $state<string | undefined>();
   lines = $state<Line[]>([]);
@@ -87,7 +89,7 @@ export class Workspace {
     this.singlePrompt = remote.singlePrompt;
     this.path = remote.path;
     this.#off = [
-      remote.on('state', (state) => this.#linkChanged(state)),
+      remote.on('state', (state, detail) => this.#linkChanged(state, detail)),
       remote.on('chat', (line) => this.#received(line)),
       remote.on('typing', (typing) => (this.typing = typing)),
       remote.on('consent', (right, state) => (this.consent[right] = state)),
@@ -99,15 +101,26 @@ export class Workspace {
       remote.on('peer', (peer) => (this.peer = peer)),
       remote.on('size', (width, height) => (this.size = { width, height })),
       remote.on('security_code', (code) => (this.securityCode = code)),
-      remote.on('ended', (by) => this.#finish(by)),
+      remote.on('ended', (by) => (by === 'lost' ? void this.#turnedAway() : this.#finish(by))),
     ];
   }
 
-  #linkChanged(state: LinkState): void {
+  #linkChanged(state: LinkState, detail: string | undefined): void {
+    // `ended` comes with the event that says by whom.
+    if (state === 'ended') return;
     this.link = state;
+    this.detail = detail;
     this.typing = false;
     if (this.#remote) this.rights = this.#remote.rights;
     if (state === 'lost') this.consent = { desktop_view: 'none', remote_control: 'none' };
+  }
+
+  /** The gateway will not have us any more: either the session is over, or another window has it. */
+  async #turnedAway(): Promise<void> {
+    this.#linkChanged('lost', 'turned_away');
+    const result = account.watch(await api.session(this.id));
+    if (result.ok) this.told(result.value.session);
+    else this.#finish('lost');
   }
 
   /** The website's word on this session has changed. */
