@@ -8,12 +8,10 @@ use axum::response::Response;
 use crate::settings::{Reach, Settings};
 use crate::website::Website;
 
-const PERMISSIONS: &str = "accelerometer=(), ambient-light-sensor=(), autoplay=(), bluetooth=(), \
-    browsing-topics=(), camera=(), display-capture=(), encrypted-media=(), geolocation=(), gyroscope=(), hid=(), \
-    identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), \
-    payment=(), publickey-credentials-create=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), \
-    usb=(), window-management=(), xr-spatial-tracking=(), clipboard-read=(self), clipboard-write=(self), \
-    fullscreen=(self)";
+const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), \
+    geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), \
+    publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=(), \
+    clipboard-read=(self), clipboard-write=(self), fullscreen=(self)";
 
 /// The headers, made once at the start.
 pub(crate) struct StrictHeaders(Vec<(HeaderName, HeaderValue)>);
@@ -23,6 +21,8 @@ impl StrictHeaders {
     pub(crate) fn new(settings: &Settings) -> Option<Self> {
         let gateways: Vec<_> = settings
             .origins()
+            // CSP knows no IPv6 addresses; a page opened by one reaches its own gateway through 'self'.
+            .filter(|origin| !origin.contains('['))
             .map(|origin| format!("wss://{}", crate::settings::authority(origin)))
             .collect();
         let policy = format!(

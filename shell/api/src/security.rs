@@ -88,14 +88,25 @@ impl Security {
     /// Logs it; never waits.
     pub(crate) fn notice(&self, noticed: Noticed) {
         let Noticed { kind, address, account, session, detail } = noticed;
-        tracing::warn!(
-            target: "security",
-            kind = kind.word(),
-            %address,
-            account = account.map(tracing::field::display),
-            session = session.map(tracing::field::display),
-            detail,
-        );
+        let (account_text, session_text) = (account.map(tracing::field::display), session.map(tracing::field::display));
+        let kind_text = kind.word();
+        match kind {
+            SecurityKind::AccountCreated | SecurityKind::SignedIn | SecurityKind::SignedOut => tracing::info!(
+                target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail
+            ),
+            SecurityKind::SignInFailed
+            | SecurityKind::SignInLocked
+            | SecurityKind::ForeignOrigin
+            | SecurityKind::PinRefused
+            | SecurityKind::LinkRefused
+            | SecurityKind::SlowedDown
+            | SecurityKind::AdmissionRefused
+            | SecurityKind::TicketRefused
+            | SecurityKind::Violation
+            | SecurityKind::Forbidden => tracing::warn!(
+                target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail
+            ),
+        }
         let now = self.clock.now();
         // What strangers cause must not fill the disk; the log above has it all.
         if self.buckets.take(Tried::LogRow, address, now).is_err() {

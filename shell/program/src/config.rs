@@ -26,8 +26,6 @@ pub struct Config {
     pub tls: Tls,
     /// `sign_off_seconds`: a console without activity is signed off after this long (60 … 86 400).
     pub sign_off_seconds: u32,
-    /// `pin_life_seconds`: how long a PIN opens the door (60 … 86 400).
-    pub pin_life_seconds: u32,
     /// `applets.*`
     pub applets: Applets,
     /// `region`: the name under which this gateway is listed.

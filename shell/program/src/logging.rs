@@ -34,7 +34,9 @@ pub enum LoggingError {
 /// When the level cannot be understood, or logging runs already.
 pub fn start(format: LogFormat, level: &str) -> Result<(), LoggingError> {
     let filter = parse_level(level)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

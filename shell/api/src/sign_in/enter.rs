@@ -65,11 +65,13 @@ pub(crate) async fn sign_in(
             Verdict::Proceed => SecurityKind::SignInFailed,
             Verdict::Locked { .. } => SecurityKind::SignInLocked,
         };
-        let tried = attempt.as_ref().map_or("(not an id)", |(_, id)| id.as_str());
-        let mut noticed = Noticed::new(kind, address).detail(tried);
-        if let Some(credential) = credential {
-            noticed = noticed.account(credential.account);
-        }
+        let noticed = match (&attempt, credential) {
+            (Some((_, id)), Some(credential)) => {
+                Noticed::new(kind, address).account(credential.account).detail(id.as_str())
+            }
+            // What was typed is not written down: now and then it is a password in the wrong field.
+            (Some(_) | None, _) => Noticed::new(kind, address).detail("an id nobody has"),
+        };
         website.security().notice(noticed);
         return Err(ApiError::SignInFailed);
     };

@@ -176,9 +176,6 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
     if let Some(seconds) = read.number("sign_off_seconds", 60, 86_400)? {
         config.sign_off_seconds = seconds;
     }
-    if let Some(seconds) = read.number("pin_life_seconds", 60, 86_400)? {
-        config.pin_life_seconds = seconds;
-    }
     config.applets.linux_x86_64 = read.path("applets.linux_x86_64")?;
     if let Some(region) = read.parsed("region", "write a short name of letters, digits, '-' and '_'", |text| {
         let plain = (1..=32).contains(&text.len())

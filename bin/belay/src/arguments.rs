@@ -1,0 +1,78 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The server of Belay, remote support that people can host themselves.
+#[derive(Debug, Parser)]
+#[command(name = "belay", version, about, max_term_width = 100)]
+pub struct Arguments {
+    /// Print JSON, one object on a line, wherever something is printed
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(after_help = "Every key of the configuration can be set by an environment variable: \
+        BELAY_LISTEN for listen, BELAY_TLS__KEY for key in the section [tls].")]
+    Serve {
+        /// The configuration (TOML); without it only defaults and the environment hold
+        #[arg(long, value_name = "FILE", env = "BELAY_CONFIG")]
+        config: Option<PathBuf>,
+        /// Check configuration, store, certificate and port, and exit
+        #[arg(long)]
+        check: bool,
+    },
+    /// Accounts of companies
+    Account {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
+    /// Print the OpenAPI document of this version
+    #[command(hide = true)]
+    Openapi,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Make an account with its master account holder
+    Create(CreateAccount),
+}
+
+/// A new account.
+#[derive(Debug, Args)]
+pub struct CreateAccount {
+    /// The configuration of the server the account is for
+    #[arg(long, value_name = "FILE", env = "BELAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The company's name, as end users will see it
+    #[arg(long)]
+    pub name: String,
+    /// What the master account holder types to sign in, for instance a mail address
+    #[arg(long, value_name = "ID")]
+    pub owner: String,
+    /// The master account holder's name, as end users will see it [default: the ID]
+    #[arg(long, value_name = "NAME")]
+    pub owner_name: Option<String>,
+    /// Read the password from standard input (one line) instead of asking for it
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

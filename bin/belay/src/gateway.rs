@@ -1,0 +1,78 @@
+//! The gateway's place in the server: `GET /gateway/v1` becomes a leg, the website answers by a call.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use belay_api::admission::Admission;
+use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_relay::Limits;
+use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
+use belay_wire::gateway::{MAX_FRAME, SUBPROTOCOL};
+use futures_util::{SinkExt, StreamExt};
+
+/// The website in the same process.
+pub struct Beside(pub Admission);
+
+impl Website for Beside {
+    async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
+        self.0.admit(request).await
+    }
+
+    async fn tell(&self, news: LegNews) {
+        self.0.tell(news).await;
+    }
+}
+
+/// A gateway with nobody on it.
+pub fn start(admission: Admission) -> Arc<Gateway<Beside>> {
+    Gateway::start(Arc::new(Beside(admission)), Limits::default())
+}
+
+/// Its route. Host and origin were checked in front of it.
+pub fn routes(gateway: Arc<Gateway<Beside>>) -> Router {
+    Router::new().route("/gateway/v1", get(leg)).with_state(gateway)
+}
+
+async fn leg(
+    State(gateway): State<Arc<Gateway<Beside>>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let upgrade =
+        upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    if upgrade.selected_protocol().is_none() {
+        return (StatusCode::BAD_REQUEST, format!("This gateway speaks {SUBPROTOCOL} only.\n")).into_response();
+    }
+    let browser = headers.contains_key(header::ORIGIN);
+    upgrade.on_upgrade(move |socket| serve(gateway, socket, peer, browser))
+}
+
+async fn serve(gateway: Arc<Gateway<Beside>>, socket: WebSocket, peer: SocketAddr, browser: bool) {
+    let socket = socket
+        .map(|message| message.map(incoming))
+        .with(|message| std::future::ready(Ok::<_, axum::Error>(outgoing(message))));
+    gateway.serve(socket, peer.ip().to_canonical(), browser).await;
+}
+
+fn incoming(message: Message) -> SocketMessage {
+    match message {
+        Message::Binary(bytes) => SocketMessage::Frame(bytes),
+        // After a close the stream ends by itself.
+        Message::Ping(_) | Message::Pong(_) | Message::Close(_) => SocketMessage::Ping,
+        Message::Text(_) => SocketMessage::Foreign,
+    }
+}
+
+fn outgoing(message: SocketMessage) -> Message {
+    match message {
+        SocketMessage::Frame(bytes) => Message::Binary(bytes),
+        SocketMessage::Ping | SocketMessage::Foreign => Message::Ping(bytes::Bytes::new()),
+    }
+}

@@ -1,0 +1,239 @@
+//! `belay serve`: opens the store, prepares TLS, takes the port, runs website and gateway until asked to stop.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use belay_api::admission::Admission;
+use belay_api::{Clock, Limits, Reach, Settings, Website, WebsiteParts, app};
+use belay_identity::{Cost, Passwords};
+use belay_program::config::Origin;
+use belay_program::{Config, shutdown};
+use belay_store::{Create, OpenError, Store};
+use hyper_util::rt::TokioTimer;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::arguments::Form;
+use crate::tls::Tls;
+use crate::{gateway, tls};
+
+/// A client that has not sent its request's headers by then is given up.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How often time-outs are applied.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long running answers may take after the wish to stop; event streams would never end by themselves.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the server until it is asked to stop.
+pub async fn serve(config: &Config, form: Form) -> anyhow::Result<()> {
+    install_provider();
+    let (listener, address) = listen(config)?;
+    let public = public_origin(config, address);
+    let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
+    let tls = tls::prepare(config, &public)?;
+    let clock = Clock::System;
+    let swept = store.recover_after_restart(clock.now()).await?;
+    if swept > 0 {
+        tracing::info!(sessions = swept, "ended sessions that an earlier run left open");
+    }
+    let passwords = tokio::task::spawn_blocking(|| Passwords::new(Cost::PRODUCTION)).await??;
+    let settings = settings(config, address, &public, &tls)?;
+    let idle = settings.idle;
+    let parts = WebsiteParts { store: store.clone(), passwords, settings, clock: clock.clone() };
+    let (website, security_log) = Website::start(parts)
+        .with_context(|| format!("public_url {public} cannot be written into headers; correct it"))?;
+
+    let admission = Admission::new(website.clone());
+    let gateway = gateway::start(admission.clone());
+    let (mut ended, follower) = admission.ended_sessions();
+    let legs = gateway.clone();
+    let ender = tokio::spawn(async move {
+        while let Some(session) = ended.recv().await {
+            legs.end(session);
+        }
+    });
+    let sweeper = tokio::spawn(sweep(store.clone(), idle, clock));
+
+    let handle = Handle::new();
+    let stopper = tokio::spawn(stop_when_asked(handle.clone()));
+    let service = app(&website, gateway::routes(gateway))
+        .into_make_service_with_connect_info::<SocketAddr>();
+    let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
+        .handle(handle)
+        .http1_only()
+        .first_request_timeout(HEADERS_WITHIN);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    announce(&public, &tls.fingerprint, config, form)?;
+    let served = server.serve(service).await;
+
+    for task in [stopper, sweeper, ender, follower] {
+        task.abort();
+    }
+    website.flush().await;
+    drop((website, admission));
+    security_log.abort();
+    store.close().await?;
+    tracing::info!("stopped");
+    served.context("the listener failed; look at the log, and start again")
+}
+
+/// Checks everything a start needs, changes nothing, and says so.
+pub async fn check(config: &Config, form: Form) -> anyhow::Result<()> {
+    install_provider();
+    let (listener, address) = listen(config)?;
+    drop(listener);
+    let public = public_origin(config, address);
+    let store = match Store::open(&config.data_dir, Create::Never).await {
+        Ok(store) => {
+            let accounts = store.directory().accounts().await?.len();
+            store.close().await?;
+            Some(accounts)
+        }
+        Err(OpenError::NoStore { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    if store.is_some() || config.tls.source != belay_program::config::TlsSource::SelfSigned {
+        tls::prepare(config, &public)?;
+    }
+    let applet = applet(config)?;
+    let has_applet = applet.is_file();
+    match form {
+        Form::Json => {
+            let line = serde_json::json!({
+                "ok": true, "url": public.to_string(), "accounts": store, "applet": has_applet,
+            });
+            crate::print(&format!("{line}\n"))
+        }
+        Form::Text => {
+            let accounts = match store {
+                None => "there is no store yet, the first start makes it".to_owned(),
+                Some(count) => format!("the store holds {count} account(s)"),
+            };
+            let applet = if has_applet {
+                String::new()
+            } else {
+                format!(" {}.", no_applet(&applet))
+            };
+            crate::print(&format!("Everything is in order for {public}: {accounts}.{applet}\n"))
+        }
+    }
+}
+
+fn install_provider() {
+    // An error only says that one is installed already.
+    let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let wanted = config.listen;
+    let listener = TcpListener::bind(wanted).map_err(|error| {
+        let mend = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "stop the program that uses it, or choose another port with listen",
+            std::io::ErrorKind::PermissionDenied => "choose a port above 1023 with listen, or give the program CAP_NET_BIND_SERVICE",
+            _ => "choose an address of this computer with listen",
+        };
+        anyhow::anyhow!("cannot listen on {wanted} ({error}); {mend}")
+    })?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn public_origin(config: &Config, address: SocketAddr) -> Origin {
+    config.public_url.clone().unwrap_or_else(|| Origin::new("localhost", address.port()))
+}
+
+fn settings(config: &Config, address: SocketAddr, public: &Origin, tls: &Tls) -> anyhow::Result<Settings> {
+    let loopback = address.ip().is_loopback();
+    let more_origins = if loopback {
+        ["localhost", "127.0.0.1", "[::1]"]
+            .into_iter()
+            .map(|host| Origin::new(host, address.port()))
+            .filter(|origin| origin != public)
+            .map(|origin| origin.to_string())
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let applet = applet(config)?;
+    if !applet.is_file() {
+        tracing::warn!("{}", no_applet(&applet));
+    }
+    let limits = config.limits;
+    Ok(Settings {
+        origin: public.to_string(),
+        more_origins,
+        reach: if loopback { Reach::Loopback } else { Reach::Network },
+        region: config.region.clone(),
+        idle: Duration::from_secs(u64::from(config.sign_off_seconds)),
+        applet_linux_x86_64: applet,
+        anchors: tls.anchors.clone(),
+        limits: Limits {
+            pin_per_address: limits.pin_per_address,
+            pin_in_all: limits.pin_in_all,
+            sign_in_per_address: limits.sign_in_per_address,
+        },
+    })
+}
+
+/// Where the applet for Linux lies: as configured, or beside this program.
+fn applet(config: &Config) -> anyhow::Result<PathBuf> {
+    match &config.applets.linux_x86_64 {
+        Some(path) => Ok(path.clone()),
+        None => {
+            let own = std::env::current_exe()
+                .context("the place of this program is unknown; give applets.linux_x86_64")?;
+            Ok(own.with_file_name("belay-applet"))
+        }
+    }
+}
+
+fn no_applet(path: &std::path::Path) -> String {
+    format!(
+        "There is no applet at {}, so end users cannot download it; put belay-applet there or give its path in applets.linux_x86_64",
+        path.display()
+    )
+}
+
+fn announce(public: &Origin, fingerprint: &str, config: &Config, form: Form) -> anyhow::Result<()> {
+    match form {
+        Form::Json => {
+            let line = serde_json::json!({
+                "ready": true,
+                "url": public.to_string(),
+                "fingerprint": fingerprint,
+                "data_dir": config.data_dir,
+            });
+            crate::print(&format!("{line}\n"))
+        }
+        Form::Text => crate::print(&format!(
+            "Belay is ready at {public}, technicians sign in at {public}/console/\n\
+             SHA-256 fingerprint of the certificate: {fingerprint}\n"
+        )),
+    }
+}
+
+async fn stop_when_asked(handle: Handle<SocketAddr>) {
+    if let Err(error) = shutdown::requested().await {
+        tracing::error!(%error, "signals cannot be heard, the server ends only when it is killed");
+        return;
+    }
+    tracing::info!("stopping");
+    handle.graceful_shutdown(Some(GRACE));
+}
+
+async fn sweep(store: Store, idle: Duration, clock: Clock) {
+    let mut tick = interval(SWEEP_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        match store.sweep(idle, clock.now()).await {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "time-outs applied"),
+            Err(error) => tracing::error!(%error, "time-outs could not be applied"),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The server's certificate: from files, or made by the server itself for this computer alone.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use belay_program::config::{Anchor, Config, Origin, PemSource, TlsSource};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use time::OffsetDateTime;
+
+/// Life of a certificate the server makes for itself.
+const SELF_SIGNED_DAYS: i64 = 3650;
+
+/// All that the start needs to know of TLS.
+pub struct Tls {
+    /// For the listener.
+    pub server: Arc<ServerConfig>,
+    /// SHA-256 of the certificate, as browsers show it: pairs of digits with colons.
+    pub fingerprint: String,
+    /// PEM that applets shall trust; empty: the computer's own trust store.
+    pub anchors: String,
+}
+
+/// Reads the certificate, or makes one where the configuration says so.
+pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
+    let (certificate, key, own) = match &config.tls.source {
+        TlsSource::Files { certificate, key } => (certificate.clone(), key.clone(), None),
+        TlsSource::SelfSigned => {
+            let (certificate, key) = self_signed(&config.data_dir.join("tls"), public)?;
+            let pem = std::fs::read_to_string(&certificate)
+                .with_context(|| unreadable("certificate", &certificate))?;
+            (certificate, key, Some(pem))
+        }
+    };
+    let chain = CertificateDer::pem_file_iter(&certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| anyhow::anyhow!("the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate", certificate.display()))?;
+    let Some(leaf) = chain.first() else {
+        bail!("{} contains no certificate; give a PEM file with the whole chain in tls.certificate", certificate.display());
+    };
+    let fingerprint = fingerprint(leaf);
+    let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
+        anyhow::anyhow!("the key {} cannot be read ({error}); give a readable PEM file in tls.key", key.display())
+    })?;
+    let mut server =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| {
+            anyhow::anyhow!(
+                "the key {} does not fit the certificate {} ({error}); give the pair that belongs together",
+                key.display(),
+                certificate.display()
+            )
+        })?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let anchors = match &config.tls.anchor {
+        Anchor::Default => own.unwrap_or_default(),
+        Anchor::System => String::new(),
+        Anchor::Pem(PemSource::Text(pem)) => pem.clone(),
+        Anchor::Pem(PemSource::File(path)) => std::fs::read_to_string(path).map_err(|error| {
+            anyhow::anyhow!("the certificate {} cannot be read ({error}); give a readable PEM file in tls.anchor", path.display())
+        })?,
+    };
+    check_anchors(&anchors)?;
+    Ok(Tls { server: Arc::new(server), fingerprint, anchors })
+}
+
+fn check_anchors(pem: &str) -> anyhow::Result<()> {
+    if pem.is_empty() {
+        return Ok(());
+    }
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+    match found {
+        Ok(certificates) if !certificates.is_empty() => Ok(()),
+        Ok(_) | Err(_) => bail!("tls.anchor holds no certificate that can be read; give certificates in PEM form"),
+    }
+}
+
+/// The self-made pair, made again when its names no longer fit or it is about to expire.
+fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let (certificate, key) = (dir.join("self-signed.pem"), dir.join("self-signed.key"));
+    let note = dir.join("self-signed.names");
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let host = public.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    if !names.contains(&host) {
+        names.push(host);
+    }
+    let wanted = names.join("\n");
+    let now = OffsetDateTime::now_utc();
+    let fits = std::fs::read_to_string(&note).is_ok_and(|noted| {
+        let (expiry, noted_names) = noted.split_once('\n').unwrap_or_default();
+        let lives = expiry.parse::<i64>().is_ok_and(|expiry| now.unix_timestamp() + 30 * 86_400 < expiry);
+        lives && noted_names == wanted
+    });
+    if fits && certificate.is_file() && key.is_file() {
+        return Ok((certificate, key));
+    }
+    let mut params = CertificateParams::new(names).context("the names of the self-signed certificate are not possible; correct public_url")?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "Belay on this computer");
+    params.not_before = now - time::Duration::days(1);
+    params.not_after = now + time::Duration::days(SELF_SIGNED_DAYS);
+    let pair = KeyPair::generate().context("no key could be made for the self-signed certificate; give tls.certificate and tls.key")?;
+    let made = params
+        .self_signed(&pair)
+        .context("the self-signed certificate could not be made; give tls.certificate and tls.key")?;
+    std::fs::create_dir_all(dir).with_context(|| unwritable(dir))?;
+    write_private(&key, &pair.serialize_pem()).with_context(|| unwritable(&key))?;
+    std::fs::write(&certificate, made.pem()).with_context(|| unwritable(&certificate))?;
+    let expiry = params.not_after.unix_timestamp();
+    std::fs::write(&note, format!("{expiry}\n{wanted}")).with_context(|| unwritable(&note))?;
+    Ok((certificate, key))
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+    digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
+
+fn unreadable(what: &str, path: &Path) -> String {
+    format!("the {what} {} cannot be read; give the user that runs the server access to it", path.display())
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("{} cannot be written; give the user that runs the server write access to data_dir", path.display())
+}
