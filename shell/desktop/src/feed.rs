@@ -1,0 +1,153 @@
+//! A thread that watches the desktop and hands out messages: capture, encoder and pacer put together.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use belay_permission::Admitted;
+use belay_screen::{Encoder, Pace, Pacer};
+use belay_wire::{Message, Moment};
+
+use crate::{Capture, DesktopError, Screen, Waker};
+
+/// Shows one opening of the screen, until it is dropped.
+pub struct Feed {
+    orders: Arc<Orders>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What other threads want of the feed.
+#[derive(Default)]
+struct Orders {
+    stop: AtomicBool,
+    resync: AtomicBool,
+    seen: AtomicU32,
+    failed: Mutex<Option<DesktopError>>,
+}
+
+impl Feed {
+    /// Starts to show a monitor (255: the whole desktop). `send` is called on the feed's thread with monitors, pointer and updates,
+    /// and returns whether to go on; it may block, but input then still flows, for that has its own connection.
+    ///
+    /// Needs an admission of desktop view.
+    pub fn start(
+        screen: &Screen,
+        admitted: Admitted,
+        monitor: u8,
+        send: impl FnMut(Message) -> bool + Send + 'static,
+    ) -> Result<Feed, DesktopError> {
+        let capture = screen.capture(admitted, monitor)?;
+        let encoder = Encoder::new()?;
+        let waker = capture.waker();
+        let orders = Arc::new(Orders::default());
+        let mut run = Run {
+            capture,
+            encoder,
+            pacer: Pacer::new(),
+            start: Instant::now(),
+            orders: orders.clone(),
+            send,
+        };
+        let thread = std::thread::Builder::new().name("desktop".to_owned()).spawn(move || {
+            if let Err(error) = run.show() {
+                tracing::warn!(%error, "the desktop is no longer shown");
+                *run.orders.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+            }
+        });
+        let thread = thread.map_err(|source| DesktopError::System { what: "a thread", source })?;
+        Ok(Feed { orders, waker, thread: Some(thread) })
+    }
+
+    /// The viewer has drawn everything up to this update.
+    pub fn seen(&self, number: u32) {
+        self.orders.seen.fetch_max(number, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// The viewer wants everything anew.
+    pub fn resync(&self) {
+        self.orders.resync.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Whether the thread has ended by itself, and why if it failed.
+    pub fn ended(&self) -> Option<Option<DesktopError>> {
+        let over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        let mut failed = self.orders.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        over.then(|| failed.take())
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.orders.stop.store(true, Ordering::Release);
+        self.waker.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been reported by the panic hook; there is nothing left to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Run<S> {
+    capture: Capture,
+    encoder: Encoder,
+    pacer: Pacer,
+    start: Instant,
+    orders: Arc<Orders>,
+    send: S,
+}
+
+impl<S: FnMut(Message) -> bool> Run<S> {
+    fn now(&self) -> Moment {
+        Moment(1_000_000) + self.start.elapsed()
+    }
+
+    fn show(&mut self) -> Result<(), DesktopError> {
+        loop {
+            let time = if self.capture.pending() { self.pause() } else { None };
+            let changes = self.capture.wait(time)?;
+            if self.orders.stop.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            if self.orders.resync.swap(false, Ordering::AcqRel) {
+                self.encoder.resync();
+                self.pacer.restart();
+                self.capture.invalidate();
+            }
+            self.pacer.seen(self.orders.seen.load(Ordering::Acquire));
+            let monitors = changes.monitors.map(|(chosen, list)| Message::Monitors { chosen, list });
+            let shape = changes.shape.map(Message::CursorShape);
+            let place = changes.pointer.map(|(x, y)| Message::CursorPosition { x, y });
+            for message in [monitors, shape, place].into_iter().flatten() {
+                if !(self.send)(message) {
+                    return Ok(());
+                }
+            }
+            if self.pacer.ask(self.now()) != Pace::Now {
+                continue;
+            }
+            let Some(picture) = self.capture.fetch()? else { continue };
+            let updates = self.encoder.encode(picture.frame, &picture.damage)?;
+            let Some(last) = updates.last().map(|update| update.number) else { continue };
+            let now = self.now();
+            self.pacer.sent(last, now);
+            for update in updates {
+                if !(self.send)(Message::ScreenUpdate(update)) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// How long to wait before the next capture may be taken.
+    fn pause(&self) -> Option<Duration> {
+        let now = self.now();
+        match self.pacer.ask(now) {
+            Pace::Now => Some(Duration::ZERO),
+            Pace::At(next) | Pace::Seen(next) => Some(next.since(now)),
+        }
+    }
+}

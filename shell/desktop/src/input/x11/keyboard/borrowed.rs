@@ -1,0 +1,140 @@
+//! Keys without a meaning, borrowed for characters that the layout does not have.
+//!
+//! Programs look a key's meaning up when they come to handle the stroke, which may be long after it happened. So a meaning stays
+//! until the key is needed for another character, the least recently used first, and never less than a quarter of a second.
+
+use std::time::{Duration, Instant};
+
+use x11rb::protocol::xproto::{ConnectionExt as _, Keycode};
+
+use super::super::layout::Layout;
+use crate::DesktopError;
+use crate::connection::Connection;
+use crate::input::keysym;
+
+/// How long programs get to look up a stroke before its key changes its meaning.
+const DIGEST: Duration = Duration::from_millis(250);
+/// How long programs get to notice new meanings before strokes come.
+const NOTICE: Duration = Duration::from_millis(25);
+
+struct Key {
+    keycode: Keycode,
+    character: Option<char>,
+    used: Option<Instant>,
+}
+
+/// The keys that can be borrowed.
+pub struct Borrowed {
+    keys: Vec<Key>,
+    keycodes: Vec<Keycode>,
+}
+
+/// Which keys to borrow for a piece of text.
+pub struct Plan<'a> {
+    keys: Vec<&'a Key>,
+    known: Vec<(char, Keycode)>,
+    /// New meanings.
+    pub borrowing: Vec<(Keycode, char)>,
+}
+
+impl Borrowed {
+    /// All keys that the layout leaves without a meaning.
+    pub fn new(layout: &Layout) -> Borrowed {
+        let mut borrowed = Borrowed { keys: Vec::new(), keycodes: Vec::new() };
+        borrowed.reload(layout);
+        borrowed
+    }
+
+    /// The layout has changed: keeps what still means what we made it mean.
+    pub fn reload(&mut self, layout: &Layout) {
+        let still = |key: &Key| {
+            key.character.and_then(keysym::of).is_some_and(|name| layout.name(key.keycode) == name)
+        };
+        self.keys.retain(still);
+        for keycode in &layout.unused {
+            if !self.keys.iter().any(|key| key.keycode == *keycode) {
+                self.keys.push(Key { keycode: *keycode, character: None, used: None });
+            }
+        }
+        self.keycodes = self.keys.iter().map(|key| key.keycode).collect();
+    }
+
+    /// Their keycodes.
+    pub fn keys(&self) -> &[Keycode] {
+        &self.keycodes
+    }
+
+    /// Starts to plan a piece of text.
+    pub fn plan(&self) -> Plan<'_> {
+        let mut keys: Vec<&Key> = self.keys.iter().collect();
+        keys.sort_by_key(|key| std::cmp::Reverse(key.used));
+        let known = self.keys.iter().filter_map(|key| Some((key.character?, key.keycode))).collect();
+        Plan { keys, known, borrowing: Vec::new() }
+    }
+
+    /// Gives keys new meanings and waits until programs may have noticed.
+    pub fn lend(
+        &mut self,
+        connection: &Connection,
+        layout: &Layout,
+        borrowing: &[(Keycode, char)],
+    ) -> Result<(), DesktopError> {
+        let lent = |key: &&Key| borrowing.iter().any(|(keycode, _)| *keycode == key.keycode);
+        if let Some(used) = self.keys.iter().filter(lent).filter_map(|key| key.used).max() {
+            std::thread::sleep(DIGEST.saturating_sub(used.elapsed()));
+        }
+        let per_key = layout.symbols_per_key.max(4);
+        for (keycode, character) in borrowing {
+            let Some(name) = keysym::of(*character) else { continue };
+            // The same on all levels: neither Shift nor Caps Lock can change it.
+            let names = vec![name; usize::from(per_key)];
+            connection.x.change_keyboard_mapping(1, *keycode, per_key, &names)?;
+            if let Some(key) = self.keys.iter_mut().find(|key| key.keycode == *keycode) {
+                (key.character, key.used) = (Some(*character), None);
+            }
+        }
+        connection.sync()?;
+        std::thread::sleep(NOTICE);
+        Ok(())
+    }
+
+    /// These keys have just been struck.
+    pub fn used(&mut self, struck: &[Keycode]) {
+        let now = Instant::now();
+        for key in self.keys.iter_mut().filter(|key| struck.contains(&key.keycode)) {
+            key.used = Some(now);
+        }
+    }
+
+    /// Takes all meanings away again.
+    pub fn give_back(&mut self, connection: &Connection, layout: &Layout) -> Result<(), DesktopError> {
+        let Some(used) = self.keys.iter().filter(|key| key.character.is_some()).map(|key| key.used).max()
+        else {
+            return Ok(());
+        };
+        std::thread::sleep(used.map_or(Duration::ZERO, |used| DIGEST.saturating_sub(used.elapsed())));
+        for key in self.keys.iter_mut().filter(|key| key.character.is_some()) {
+            let names = vec![0; usize::from(layout.symbols_per_key.max(1))];
+            connection.x.change_keyboard_mapping(1, key.keycode, layout.symbols_per_key.max(1), &names)?;
+            (key.character, key.used) = (None, None);
+        }
+        connection.sync()
+    }
+}
+
+impl Plan<'_> {
+    /// A key for this character; `None` when all are needed for characters before it.
+    pub fn key(&mut self, character: char) -> Option<Keycode> {
+        if let Some((_, keycode)) = self.known.iter().find(|(known, _)| *known == character) {
+            let keycode = *keycode;
+            self.keys.retain(|key| key.keycode != keycode);
+            return Some(keycode);
+        }
+        // Sorted by last use, the latest first: the one at the end has rested longest.
+        let key = self.keys.pop()?;
+        self.known.retain(|(_, keycode)| *keycode != key.keycode);
+        self.known.push((character, key.keycode));
+        self.borrowing.push((key.keycode, character));
+        Some(key.keycode)
+    }
+}

@@ -1,0 +1,109 @@
+//! Pointer, buttons and wheel.
+
+use belay_wire::input::{Button, Place};
+use x11rb::protocol::xproto::{BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, MOTION_NOTIFY_EVENT};
+use x11rb::protocol::xtest::ConnectionExt as _;
+
+use super::{Hands, Target};
+use crate::DesktopError;
+
+/// One notch of a wheel, as consoles count.
+const NOTCH: i32 = 120;
+/// Notches turned at once at most; more is a mistake somewhere.
+const MAX_NOTCHES: i32 = 40;
+const WHEEL_UP: u8 = 4;
+const WHEEL_DOWN: u8 = 5;
+const WHEEL_LEFT: u8 = 6;
+const WHEEL_RIGHT: u8 = 7;
+
+/// What the technician holds of the mouse.
+#[derive(Default)]
+pub struct Mouse {
+    held: Vec<Button>,
+    /// Parts of a notch that were not enough yet, right and down.
+    rest: (i32, i32),
+}
+
+impl Hands {
+    /// Moves the pointer.
+    pub fn point(&self, at: Place) -> Result<(), DesktopError> {
+        let area = self.desktop.area(at.monitor).ok_or(DesktopError::NoMonitor(at.monitor))?;
+        let pixel = |start: i16, length: u16, place: u16| {
+            let last = u32::from(length.max(1) - 1);
+            let offset = (u32::from(place) * last + 32_767) / 65_535;
+            start.saturating_add_unsigned(u16::try_from(offset).unwrap_or(u16::MAX))
+        };
+        let (x, y) = (pixel(area.x, area.width, at.x), pixel(area.y, area.height, at.y));
+        let root = self.connection.root;
+        self.connection.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, x11rb::CURRENT_TIME, root, x, y, 0)?;
+        Ok(())
+    }
+}
+
+impl Mouse {
+    /// Moves, then presses a button or lets go of it.
+    pub fn press(
+        &mut self,
+        hands: &Hands,
+        button: Button,
+        down: bool,
+        at: Place,
+    ) -> Result<(), DesktopError> {
+        hands.point(at)?;
+        if down {
+            if !self.held.contains(&button) {
+                hands.guarded(Target::Pointer, || hands.fake(BUTTON_PRESS_EVENT, number(button)))?;
+                self.held.push(button);
+            }
+        } else if let Some(index) = self.held.iter().position(|held| *held == button) {
+            self.held.swap_remove(index);
+            hands.fake(BUTTON_RELEASE_EVENT, number(button))?;
+        }
+        Ok(())
+    }
+
+    /// Moves, then turns the wheel by whole notches, keeping the rest for the next time.
+    pub fn wheel(&mut self, hands: &Hands, dx: i32, dy: i32, at: Place) -> Result<(), DesktopError> {
+        hands.point(at)?;
+        let turn = |rest: &mut i32, by: i32| {
+            if rest.signum() != by.signum() {
+                *rest = 0;
+            }
+            *rest += by;
+            let notches = *rest / NOTCH;
+            *rest -= notches * NOTCH;
+            notches.clamp(-MAX_NOTCHES, MAX_NOTCHES)
+        };
+        let (right, down) = (turn(&mut self.rest.0, dx), turn(&mut self.rest.1, dy));
+        if (right, down) == (0, 0) {
+            return Ok(());
+        }
+        hands.guarded(Target::Pointer, || {
+            for (notches, back, on) in [(down, WHEEL_UP, WHEEL_DOWN), (right, WHEEL_LEFT, WHEEL_RIGHT)] {
+                for _ in 0..notches.abs() {
+                    let button = if notches < 0 { back } else { on };
+                    hands.fake(BUTTON_PRESS_EVENT, button)?;
+                    hands.fake(BUTTON_RELEASE_EVENT, button)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets go of every button.
+    pub fn release_all(&mut self, hands: &Hands) -> Result<(), DesktopError> {
+        self.rest = (0, 0);
+        self.held.drain(..).try_for_each(|button| hands.fake(BUTTON_RELEASE_EVENT, number(button)))
+    }
+}
+
+/// X's number of a button.
+fn number(button: Button) -> u8 {
+    match button {
+        Button::Left => 1,
+        Button::Middle => 2,
+        Button::Right => 3,
+        Button::Back => 8,
+        Button::Forward => 9,
+    }
+}

@@ -1,0 +1,353 @@
+//! Mouse and keyboard arrive where they should, on a real X server with real programs.
+#![allow(clippy::unwrap_used)]
+
+mod desktop;
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use belay_desktop::{DesktopError, Input, PanicKey, Screen, WHOLE_DESKTOP};
+use belay_wire::Right;
+use belay_wire::input::{Button, Combination, Input as Wire, Modifiers, Place};
+use desktop::{EndUser, Program, Scratch, Server, until};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, Window,
+    WindowClass,
+};
+use x11rb::protocol::xtest::ConnectionExt as _;
+use x11rb::rust_connection::RustConnection;
+
+const SHIFT: u8 = Modifiers::SHIFT;
+const CONTROL: u8 = Modifiers::CONTROL;
+const ALT_GRAPH: u8 = Modifiers::ALT_GRAPH;
+
+struct Technician {
+    user: EndUser,
+    input: Input,
+}
+
+impl Technician {
+    fn at(screen: &Screen, own: u32) -> Technician {
+        Technician { user: EndUser::who_allows_everything(), input: screen.input(own).unwrap() }
+    }
+
+    fn does(&mut self, wire: &Wire) -> Result<(), DesktopError> {
+        self.input.apply(self.user.control(), wire)
+    }
+
+    fn key(&mut self, down: bool, usage: u16, modifiers: u8, text: &str) {
+        let text = text.to_owned();
+        self.does(&Wire::Key { down, usage, modifiers: Modifiers(modifiers), text }).unwrap();
+    }
+
+    fn tap(&mut self, usage: u16, modifiers: u8, text: &str) {
+        self.key(true, usage, modifiers, text);
+        self.key(false, usage, modifiers, "");
+    }
+}
+
+/// A window of this very process that writes down what reaches it.
+struct Listener {
+    x: RustConnection,
+    window: Window,
+}
+
+impl Listener {
+    fn on(server: &Server, width: u16, height: u16) -> Listener {
+        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let (root, window) = (x.setup().roots[screen].root, x.generate_id().unwrap());
+        let events = EventMask::BUTTON_PRESS
+            | EventMask::BUTTON_RELEASE
+            | EventMask::KEY_PRESS
+            | EventMask::KEY_RELEASE;
+        let look = CreateWindowAux::new().override_redirect(1).event_mask(events);
+        x.create_window(0, window, root, 0, 0, width, height, 0, WindowClass::INPUT_OUTPUT, 0, &look)
+            .unwrap();
+        x.map_window(window).unwrap();
+        x.set_input_focus(InputFocus::POINTER_ROOT, window, x11rb::CURRENT_TIME).unwrap();
+        x.get_input_focus().unwrap().reply().unwrap();
+        Listener { x, window }
+    }
+
+    /// Everything since the last look: (down, key or button, x, y).
+    fn heard(&self) -> Vec<(bool, u8, i16, i16)> {
+        let mut heard = Vec::new();
+        let mut quiet = 0;
+        while quiet < 5 {
+            std::thread::sleep(Duration::from_millis(10));
+            quiet += 1;
+            while let Some(event) = self.x.poll_for_event().unwrap() {
+                quiet = 0;
+                match event {
+                    Event::ButtonPress(e) => heard.push((true, e.detail, e.root_x, e.root_y)),
+                    Event::ButtonRelease(e) => heard.push((false, e.detail, e.root_x, e.root_y)),
+                    Event::KeyPress(e) => heard.push((true, e.detail, 0, 0)),
+                    Event::KeyRelease(e) => heard.push((false, e.detail, 0, 0)),
+                    _ => {}
+                }
+            }
+        }
+        heard
+    }
+}
+
+fn place(x: u32, y: u32, width: u32, height: u32) -> Place {
+    let part = |at: u32, length: u32| ((at * 65535 + (length - 1) / 2) / (length - 1)) as u16;
+    Place { monitor: WHOLE_DESKTOP, x: part(x, width), y: part(y, height) }
+}
+
+#[test]
+fn clicks_and_notches_land_at_the_pixel() {
+    let server = Server::start("1920x1080x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 1920, 1080);
+    let mut technician = Technician::at(&screen, 0);
+    for (x, y) in [(0, 0), (1919, 1079), (777, 555), (1, 1078)] {
+        let at = place(x, y, 1920, 1080);
+        for (button, number) in [(Button::Left, 1), (Button::Right, 3), (Button::Back, 8)] {
+            technician.does(&Wire::Press { button, down: true, at }).unwrap();
+            technician.does(&Wire::Press { button, down: true, at }).unwrap();
+            technician.does(&Wire::Press { button, down: false, at }).unwrap();
+            technician.does(&Wire::Press { button, down: false, at }).unwrap();
+            let (x, y) = (x as i16, y as i16);
+            assert_eq!(listener.heard(), [(true, number, x, y), (false, number, x, y)]);
+        }
+    }
+    let at = place(100, 100, 1920, 1080);
+    let mut turned = |dx, dy| {
+        technician.does(&Wire::Wheel { dx, dy, at }).unwrap();
+        listener.heard().into_iter().filter(|heard| heard.0).map(|heard| heard.1).collect::<Vec<_>>()
+    };
+    assert_eq!(turned(0, 240), [5, 5]);
+    assert_eq!(turned(0, 70), []);
+    assert_eq!(turned(0, 50), [5], "rests add up");
+    assert_eq!(turned(0, 119), []);
+    assert_eq!(turned(0, -120), [4], "turning back begins anew");
+    assert_eq!(turned(-120, 0), [6]);
+    assert_eq!(turned(120, -120), [4, 7]);
+    technician.does(&Wire::Press { button: Button::Left, down: true, at }).unwrap();
+    technician.key(true, 0x04, 0, "a");
+    technician.key(true, 0xe0, CONTROL, "");
+    listener.heard();
+    technician.does(&Wire::ReleaseAll).unwrap();
+    let mut let_go: Vec<_> = listener.heard().into_iter().map(|heard| (heard.0, heard.1)).collect();
+    let_go.sort();
+    assert_eq!(let_go, [(false, 1), (false, 37), (false, 38)]);
+    technician.does(&Wire::Combination(Combination::ControlAltDelete)).unwrap();
+    let keys: Vec<_> = listener.heard().into_iter().map(|heard| (heard.0, heard.1)).collect();
+    assert_eq!(keys, [(true, 37), (true, 64), (true, 119), (false, 119), (false, 64), (false, 37)]);
+}
+
+#[test]
+fn a_dropped_input_lets_go() {
+    let server = Server::start("640x480x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 640, 480);
+    let mut technician = Technician::at(&screen, 0);
+    technician.key(true, 0x04, 0, "a");
+    assert_eq!(listener.heard().len(), 1);
+    drop(technician);
+    assert_eq!(listener.heard(), [(false, 38, 0, 0)]);
+}
+
+#[test]
+fn windows_of_our_own_take_no_remote_input() {
+    let server = Server::start("640x480x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 300, 480);
+    let mut technician = Technician::at(&screen, std::process::id());
+    let (own, other) = (place(100, 100, 640, 480), place(400, 100, 640, 480));
+    let press = |at| Wire::Press { button: Button::Left, down: true, at };
+    let refused = |done: Result<(), DesktopError>| matches!(done, Err(DesktopError::OwnWindow));
+    technician.does(&Wire::Move(own)).unwrap();
+    assert!(refused(technician.does(&press(own))));
+    assert!(refused(technician.does(&Wire::Wheel { dx: 0, dy: 120, at: own })));
+    let key = Wire::Key { down: true, usage: 0x04, modifiers: Modifiers(0), text: "a".to_owned() };
+    assert!(refused(technician.does(&key)), "the focus is on it");
+    assert!(refused(technician.does(&Wire::Key {
+        down: true,
+        usage: 0x28,
+        modifiers: Modifiers(0),
+        text: String::new()
+    })));
+    assert!(refused(technician.does(&Wire::Text("ab".to_owned()))));
+    assert!(refused(technician.does(&Wire::Combination(Combination::ControlAltDelete))));
+    technician
+        .does(&Wire::Key { down: false, usage: 0x04, modifiers: Modifiers(0), text: String::new() })
+        .unwrap();
+    assert_eq!(listener.heard(), [], "nothing at all reached it");
+    technician.does(&press(other)).unwrap();
+    listener
+        .x
+        .set_input_focus(InputFocus::POINTER_ROOT, InputFocus::POINTER_ROOT, x11rb::CURRENT_TIME)
+        .unwrap();
+    listener.x.get_input_focus().unwrap().reply().unwrap();
+    technician.does(&key).unwrap();
+    technician.does(&Wire::ReleaseAll).unwrap();
+    technician.does(&Wire::Move(own)).unwrap();
+    assert!(refused(technician.does(&key)), "the focus follows the pointer");
+    // A window that does not say whose it is, of a program that says it is ours by its property only.
+    let other_process = Technician::at(&screen, 0);
+    drop(other_process);
+    let pid = listener.x.intern_atom(false, b"_NET_WM_PID").unwrap().reply().unwrap().atom;
+    x11rb::wrapper::ConnectionExt::change_property32(
+        &listener.x,
+        x11rb::protocol::xproto::PropMode::REPLACE,
+        listener.window,
+        pid,
+        x11rb::protocol::xproto::AtomEnum::CARDINAL,
+        &[4_000_000],
+    )
+    .unwrap();
+    listener.x.get_input_focus().unwrap().reply().unwrap();
+    let mut technician = Technician::at(&screen, 4_000_000);
+    assert!(refused(technician.does(&press(own))));
+    let viewer = technician.input.apply(technician.user.view(), &press(other));
+    assert!(matches!(viewer, Err(DesktopError::WrongRight { needed: Right::RemoteControl, .. })));
+}
+
+/// A terminal that writes what is typed to a file.
+fn terminal(server: &Server, written: &Scratch) -> Program {
+    let command = format!("stty -echo; printf ready > {0}.ready; cat > {0}", written.path().display());
+    let ready = written.path().with_extension("ready");
+    let _ = std::fs::remove_file(&ready);
+    let ready = std::path::PathBuf::from(format!("{}.ready", written.path().display()));
+    let _ = std::fs::remove_file(&ready);
+    let program = server.run("xterm", &["-u8", "-geometry", "100x30+0+0", "-e", "sh", "-c", &command]);
+    until("the terminal is ready", || ready.exists());
+    let _ = std::fs::remove_file(&ready);
+    std::thread::sleep(Duration::from_millis(300));
+    program
+}
+
+const HARD: &str = "Grüße äöüß ÄÖÜ €uro m@il {[]}\\|~ \"'`^ <>; Ω привет ЁЖ مرحبا 漢字かな 😀🎉 žluťoučký kůň ¿ñ? ½ × 5 ≠ “x”… fin";
+
+fn types_everything(layout: &[&str]) {
+    let server = Server::start("1000x700x24");
+    server.done("setxkbmap", layout);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let written = Scratch::new(&format!("typed-{}", layout[0]));
+    let _terminal = terminal(&server, &written);
+    let mut technician = Technician::at(&screen, std::process::id());
+    technician.does(&Wire::Move(place(200, 200, 1000, 700))).unwrap();
+    let long: String = (0..240).map(|n| char::from(b' ' + (n * 7 % 95) as u8)).collect();
+    let mut many: String = (0x4e00..0x4e00 + 200).filter_map(char::from_u32).collect();
+    many.push_str(&many.clone().chars().rev().collect::<String>());
+    let expected =
+        format!("{HARD}\n{long}\n{}\n{HARD}\n{many}\n", "Mixed Case AND shift; 0-9 {ok}!".repeat(8));
+    for piece in [
+        HARD,
+        "\r\n",
+        &long,
+        "\n",
+        &"Mixed Case AND shift; 0-9 {ok}!".repeat(8),
+        "\n",
+        HARD,
+        "\n",
+        &many,
+        "\n",
+    ] {
+        technician.does(&Wire::Text(piece.to_owned())).unwrap();
+    }
+    // End of file: Control held physically, the letter by its name.
+    technician.key(true, 0xe0, CONTROL, "");
+    technician.tap(0x07, CONTROL, "d");
+    technician.key(false, 0xe0, 0, "");
+    until("all of it arrived", || written.text().len() >= expected.len());
+    assert_eq!(written.text(), expected);
+}
+
+#[test]
+fn any_text_arrives_in_a_terminal_under_a_us_layout() {
+    types_everything(&["us"]);
+}
+
+#[test]
+fn any_text_arrives_in_a_terminal_under_a_german_layout() {
+    types_everything(&["de"]);
+}
+
+#[test]
+fn any_text_arrives_in_a_terminal_under_two_layouts() {
+    types_everything(&["us,ru"]);
+}
+
+#[test]
+fn keys_type_what_the_technician_sees_whatever_both_layouts_are() {
+    for layout in ["us", "de", "fr"] {
+        let server = Server::start("1000x700x24");
+        server.done("setxkbmap", &[layout]);
+        let screen = Screen::open(Some(&server.display)).unwrap();
+        let written = Scratch::new(&format!("keys-{layout}"));
+        let _terminal = terminal(&server, &written);
+        let mut technician = Technician::at(&screen, std::process::id());
+        technician.does(&Wire::Move(place(200, 200, 1000, 700))).unwrap();
+        // A German technician: z is where others have y, Shift+7 is a slash, AltGr+Q an at sign, AltGr+E the Euro.
+        technician.tap(0x1c, 0, "z");
+        technician.tap(0x1d, 0, "y");
+        technician.key(true, 0xe1, SHIFT, "");
+        technician.tap(0x24, SHIFT, "/");
+        technician.tap(0x04, SHIFT, "A");
+        technician.key(false, 0xe1, 0, "");
+        technician.tap(0x2f, 0, "ü");
+        technician.key(true, 0xe6, ALT_GRAPH, "");
+        technician.tap(0x14, ALT_GRAPH, "@");
+        technician.tap(0x08, ALT_GRAPH, "€");
+        technician.key(false, 0xe6, 0, "");
+        // The same from Windows, where AltGr is Control and Alt.
+        technician.key(true, 0xe0, CONTROL, "");
+        technician.key(true, 0xe6, CONTROL | Modifiers::ALT, "");
+        technician.tap(0x14, CONTROL | Modifiers::ALT | ALT_GRAPH, "@");
+        technician.key(false, 0xe6, 0, "");
+        technician.key(false, 0xe0, 0, "");
+        // A mistake and its correction, a digit of the keypad, Caps Lock at the technician's only.
+        technician.tap(0x1b, 0, "x");
+        technician.tap(0x2a, 0, "");
+        technician.tap(0x5d, 0, "5");
+        technician.tap(0x39, Modifiers::CAPS_LOCK, "");
+        technician.tap(0x05, Modifiers::CAPS_LOCK, "B");
+        // Repetition: the console says it again and again, the X server repeats only what is held long.
+        technician.key(true, 0x06, 0, "c");
+        technician.key(true, 0x06, 0, "c");
+        technician.key(false, 0x06, 0, "");
+        technician.tap(0, 0, "ê");
+        technician.tap(0x28, 0, "");
+        until("the line", || written.text().ends_with('\n'));
+        assert_eq!(written.text(), "zy/Aü@€@5Bcê\n", "{layout}");
+    }
+}
+
+#[test]
+fn the_panic_key_is_heard_whatever_locks_are_on_and_wherever_the_focus_is() {
+    let server = Server::start("640x480x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 640, 480);
+    let (sender, pressed) = mpsc::channel();
+    let panic_key = PanicKey::take(&screen, move || sender.send(()).unwrap()).unwrap();
+    let root = listener.x.setup().roots[0].root;
+    let tap = |keycode: u8| {
+        for kind in [KEY_PRESS_EVENT, KEY_RELEASE_EVENT] {
+            listener.x.xtest_fake_input(kind, keycode, 0, root, 0, 0, 0).unwrap();
+        }
+        listener.x.get_input_focus().unwrap().reply().unwrap();
+    };
+    let (pause, caps_lock, num_lock) = (127, 66, 77);
+    for lock in [None, Some(caps_lock), Some(num_lock)] {
+        lock.map(tap);
+        tap(pause);
+        pressed.recv_timeout(Duration::from_secs(5)).unwrap();
+    }
+    let second = PanicKey::take(&screen, || ()).err().unwrap();
+    assert!(matches!(second, DesktopError::PanicKeyTaken), "{second}");
+    listener.heard();
+    // The technician cannot press it.
+    let mut technician = Technician::at(&screen, 0);
+    technician.tap(0x48, 0, "");
+    assert!(pressed.recv_timeout(Duration::from_millis(200)).is_err());
+    drop(panic_key);
+    tap(pause);
+    assert_eq!(listener.heard(), [(true, pause, 0, 0), (false, pause, 0, 0)], "given back");
+    assert!(PanicKey::take(&screen, || ()).is_ok());
+}

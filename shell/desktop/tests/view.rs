@@ -1,0 +1,249 @@
+//! What the desktop shows arrives as it is, on a real X server.
+#![allow(clippy::unwrap_used)]
+
+mod desktop;
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use belay_desktop::{Changes, DesktopError, Feed, Screen, WHOLE_DESKTOP};
+use belay_screen::Decoder;
+use belay_wire::{Message, Right};
+use desktop::{EndUser, Server, until};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
+use x11rb::protocol::xproto::{
+    ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Rectangle, Window, WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
+
+/// A program that paints on the desktop.
+struct Painter {
+    x: RustConnection,
+    root: Window,
+    gc: Gcontext,
+}
+
+impl Painter {
+    fn on(server: &Server) -> Painter {
+        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let root = x.setup().roots[screen].root;
+        let gc = x.generate_id().unwrap();
+        x.create_gc(gc, root, &CreateGCAux::new()).unwrap();
+        Painter { x, root, gc }
+    }
+
+    fn fill(&self, x: i16, y: i16, width: u16, height: u16, colour: u32) {
+        self.x.change_gc(self.gc, &x11rb::protocol::xproto::ChangeGCAux::new().foreground(colour)).unwrap();
+        let area = Rectangle { x, y, width, height };
+        self.x.poly_fill_rectangle(self.root, self.gc, &[area]).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
+    }
+
+    fn image(&self, x: i16, y: i16, width: u16, height: u16) -> Vec<u32> {
+        let image = self
+            .x
+            .get_image(ImageFormat::Z_PIXMAP, self.root, x, y, width, height, !0)
+            .unwrap()
+            .reply()
+            .unwrap();
+        let words =
+            image.data.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]) & 0xff_ffff);
+        words.collect()
+    }
+
+    fn point(&self, x: i16, y: i16) {
+        self.x.warp_pointer(x11rb::NONE, self.root, 0, 0, 0, 0, x, y).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
+    }
+}
+
+#[test]
+fn a_capture_equals_what_the_server_shows() {
+    let (server, user) = (Server::start("800x600x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    painter.fill(10, 20, 300, 200, 0x00c0_ffee);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut capture = screen.capture(user.view(), 0).unwrap();
+    let first = capture.wait(Some(Duration::from_secs(5))).unwrap();
+    assert!(first.picture && first.shape.is_some() && first.pointer.is_some());
+    assert_eq!(first.monitors.unwrap().1.len(), 1);
+    let mut random = fastrand::Rng::with_seed(1);
+    for round in 0..30 {
+        let picture = capture.fetch().unwrap().unwrap();
+        let damaged: usize = picture.damage.iter().map(|rect| rect.area()).sum();
+        assert!(round == 0 || damaged < 60 * 60, "only what was painted is fetched: {damaged}");
+        let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
+        for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+            viewer.apply(&update).unwrap();
+        }
+        assert_eq!(viewer.picture().2, painter.image(0, 0, 800, 600), "round {round}");
+        assert!(capture.fetch().unwrap().is_none(), "nothing is fetched twice");
+        assert_eq!(capture.wait(Some(Duration::from_millis(5))).unwrap(), Changes::default());
+        let (x, y) = (random.i16(-20..790), random.i16(-20..590));
+        painter.fill(x, y, random.u16(21..50), random.u16(21..50), random.u32(..0x100_0000));
+        assert!(capture.wait(Some(Duration::from_secs(5))).unwrap().picture);
+    }
+}
+
+#[test]
+fn waiting_ends_by_a_call_and_costs_nothing() {
+    let (server, user) = (Server::start("640x480x24"), EndUser::who_allows_everything());
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut capture = screen.capture(user.view(), WHOLE_DESKTOP).unwrap();
+    capture.wait(None).unwrap();
+    capture.fetch().unwrap();
+    let waker = capture.waker();
+    let caller = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        waker.wake();
+    });
+    let start = Instant::now();
+    let changes = capture.wait(None).unwrap();
+    assert!(changes.called && start.elapsed() >= Duration::from_millis(190));
+    caller.join().unwrap();
+}
+
+#[test]
+fn the_pointer_is_told_apart_from_the_picture() {
+    let (server, user) = (Server::start("640x480x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut capture = screen.capture(user.view(), 0).unwrap();
+    let mut input = screen.input(0).unwrap();
+    capture.wait(None).unwrap();
+    capture.fetch().unwrap();
+    let at = belay_wire::input::Place { monitor: 0, x: 65535, y: 0 };
+    input.apply(user.control(), &belay_wire::input::Input::Move(at)).unwrap();
+    let mut place = None;
+    until("the pointer's new place", || {
+        place = capture.wait(Some(Duration::from_millis(100))).unwrap().pointer.or(place);
+        place == Some((639, 0))
+    });
+    // A window with a pointer of its own: a cross of 2 x 2 pixels.
+    let (window, pixmap, cursor) = (
+        painter.x.generate_id().unwrap(),
+        painter.x.generate_id().unwrap(),
+        painter.x.generate_id().unwrap(),
+    );
+    painter.x.create_pixmap(1, pixmap, painter.root, 16, 16).unwrap();
+    let gc = painter.x.generate_id().unwrap();
+    painter.x.create_gc(gc, pixmap, &CreateGCAux::new().foreground(1)).unwrap();
+    painter.x.poly_fill_rectangle(pixmap, gc, &[Rectangle { x: 0, y: 0, width: 16, height: 16 }]).unwrap();
+    painter.x.create_cursor(cursor, pixmap, pixmap, 0xffff, 0, 0, 0, 0, 0xffff, 3, 4).unwrap();
+    let look = CreateWindowAux::new().cursor(cursor).override_redirect(1);
+    let class = WindowClass::INPUT_OUTPUT;
+    painter.x.create_window(0, window, painter.root, 0, 0, 640, 480, 0, class, 0, &look).unwrap();
+    painter.x.map_window(window).unwrap();
+    painter.x.flush().unwrap();
+    let mut shape = None;
+    until("the pointer's new shape", || {
+        shape = capture.wait(Some(Duration::from_millis(100))).unwrap().shape.or(shape.take());
+        shape.as_ref().is_some_and(|shape| shape.width == 16)
+    });
+    let shape = shape.unwrap();
+    assert_eq!((shape.hot_x, shape.hot_y), (3, 4));
+    let rgba = zstd_of(&shape.rgba_zstd);
+    assert_eq!(rgba[..4], [255, 0, 0, 255]);
+    painter.point(5, 5);
+    painter.fill(0, 0, 1, 1, 0);
+}
+
+/// Unpacks by way of the decoder's own library.
+fn zstd_of(packed: &[u8]) -> Vec<u8> {
+    zstd::bulk::decompress(packed, 1 << 20).unwrap()
+}
+
+#[test]
+fn every_monitor_can_be_shown_alone() {
+    let (server, user) = (Server::start("800x600x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let version = painter.x.randr_query_version(1, 5).unwrap().reply().unwrap();
+    assert!(version.minor_version >= 5);
+    for (name, x, width) in [("LEFT", 0, 300), ("RIGHT", 300, 500)] {
+        let name = painter.x.intern_atom(false, name.as_bytes()).unwrap().reply().unwrap().atom;
+        let monitor = MonitorInfo {
+            name,
+            primary: x == 300,
+            automatic: false,
+            x,
+            y: 0,
+            width,
+            height: 600,
+            width_in_millimeters: 100,
+            height_in_millimeters: 100,
+            outputs: vec![],
+        };
+        painter.x.randr_set_monitor(painter.root, monitor).unwrap().check().unwrap();
+    }
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let monitors = screen.monitors().unwrap();
+    let right = monitors.iter().find(|monitor| monitor.name == "RIGHT").unwrap();
+    assert_eq!((right.x, right.width, right.height, right.primary), (300, 500, 600, true));
+    painter.fill(310, 40, 20, 20, 0x0012_3456);
+    let mut capture = screen.capture(user.view(), right.id).unwrap();
+    capture.wait(None).unwrap();
+    let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
+    let picture = capture.fetch().unwrap().unwrap();
+    assert_eq!((picture.frame.width(), picture.frame.height()), (500, 600));
+    for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+        viewer.apply(&update).unwrap();
+    }
+    assert_eq!(viewer.picture().2, painter.image(300, 0, 500, 600));
+    painter.fill(10, 10, 50, 50, 0x00ff_0000);
+    capture.wait(Some(Duration::from_millis(300))).unwrap();
+    assert!(capture.fetch().unwrap().is_none(), "paint on the other monitor is no concern of this one");
+    assert!(matches!(screen.capture(user.view(), 9), Err(DesktopError::NoMonitor(9))));
+    let control = screen.capture(user.control(), 0);
+    assert!(matches!(control, Err(DesktopError::WrongRight { needed: Right::DesktopView, .. })));
+}
+
+#[test]
+fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
+    let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let (sender, messages) = mpsc::sync_channel(64);
+    let feed = Feed::start(&screen, user.view(), 0, move |message| sender.send(message).is_ok()).unwrap();
+    let mut viewer = Decoder::new();
+    let mut random = fastrand::Rng::with_seed(4);
+    let settle = |viewer: &mut Decoder, width: u16, height: u16| {
+        until("the viewer shows what the server shows", || {
+            while let Ok(message) = messages.recv_timeout(Duration::from_millis(20)) {
+                if let Message::ScreenUpdate(update) = message {
+                    viewer.apply(&update).unwrap();
+                    feed.seen(update.number);
+                }
+            }
+            let (w, h, pixels) = viewer.picture();
+            (w, h) == (width, height) && pixels == painter.image(0, 0, width, height)
+        });
+    };
+    settle(&mut viewer, 1280, 800);
+    for _ in 0..10 {
+        for _ in 0..20 {
+            let (x, y) = (random.i16(0..1200), random.i16(0..700));
+            painter.fill(x, y, random.u16(1..300), random.u16(1..200), random.u32(..0x100_0000));
+        }
+        settle(&mut viewer, 1280, 800);
+    }
+    viewer = Decoder::new();
+    feed.resync();
+    settle(&mut viewer, 1280, 800);
+    assert!(feed.ended().is_none());
+    let mode = "--newmode small 63.5 1024 1072 1176 1328 768 771 775 798";
+    for order in [mode, "--addmode screen small", "--output screen --mode small"] {
+        server.done("xrandr", &order.split(' ').collect::<Vec<_>>());
+    }
+    painter.fill(0, 0, 1024, 768, 0x0033_6699);
+    settle(&mut viewer, 1024, 768);
+}
+
+#[test]
+fn other_pixels_and_no_display_are_refused_clearly() {
+    let server = Server::start("640x480x16");
+    let refused = Screen::open(Some(&server.display)).err().unwrap();
+    assert!(matches!(refused, DesktopError::PixelFormat { depth: 16, .. }), "{refused}");
+    let refused = Screen::open(Some(":7999")).err().unwrap();
+    assert!(matches!(refused, DesktopError::NoDisplay { .. }), "{refused}");
+}
