@@ -37,6 +37,8 @@ export class Channel {
   private seal: Seal | undefined;
   private link: Link | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What ends this pairing as soon as all that came before it is delivered. */
+  private parting: (() => void) | undefined;
 
   constructor(
     private readonly options: ChannelOptions,
@@ -46,14 +48,8 @@ export class Channel {
       admitted: (session) => this.events.admitted?.(session),
       paired: (pairing) => this.pair(pairing),
       frame: (bytes) => this.seal?.receive(bytes),
-      partnerLeft: (reason) => {
-        this.unpair();
-        this.events.partnerLeft?.(reason);
-      },
-      closed: (error) => {
-        this.unpair();
-        this.events.closed?.(error);
-      },
+      partnerLeft: (reason) => this.afterArriving(() => this.events.partnerLeft?.(reason)),
+      closed: (error) => this.afterArriving(() => this.events.closed?.(error)),
     };
     this.leg = new GatewayLeg(options, legEvents);
   }
@@ -92,6 +88,7 @@ export class Channel {
 
   /** Leaves at once; what is still being sealed is lost. */
   bye(reason: Leaving): void {
+    this.parting = undefined;
     this.unpair();
     this.leg.bye(reason);
   }
@@ -107,7 +104,26 @@ export class Channel {
     this.bye(reason);
   }
 
+  /** The partner's last words are still being opened when the news of its leaving comes: they go first. */
+  private afterArriving(tell: () => void): void {
+    this.part();
+    const part = (): void => {
+      if (this.parting !== part) return;
+      this.parting = undefined;
+      this.unpair();
+      tell();
+    };
+    this.parting = part;
+    if (this.seal === undefined) part();
+    else void this.seal.whenOpened().then(part);
+  }
+
+  private part(): void {
+    this.parting?.();
+  }
+
   private pair(pairing: number): void {
+    this.part();
     this.unpair();
     const link = new Link('ordered');
     const seal: Seal = new Seal(this.options, {

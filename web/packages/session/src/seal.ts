@@ -153,6 +153,11 @@ export class Seal {
     return this.leaving.whenEmpty();
   }
 
+  /** Resolves when every packet received so far has been handed to `packet`, or dropped. */
+  whenOpened(): Promise<void> {
+    return this.arriving.whenEmpty();
+  }
+
   /** Forgets everything; nothing is called any more. */
   close(): void {
     this.phase = 'over';

@@ -93,8 +93,8 @@ export class PlainPicture {
     }
   }
 
-  rgba(): Uint8ClampedArray {
-    return Uint8ClampedArray.from(this.pixels.flatMap(([r, g, b]) => [r, g, b, 255]));
+  rgba(): Uint8Array {
+    return Uint8Array.from(this.pixels.flatMap(([r, g, b]) => [r, g, b, 255]));
   }
 }
 

@@ -1,0 +1,237 @@
+// Mouse and keyboard: what events become which messages.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { type InputTarget, Keyboard, type KeyEvent, Pointer, textPieces } from '../src/input';
+import { HID_USAGE, textOf, usageOf } from '../src/keys';
+import { pictureBox, placeOf } from '../src/place';
+import { type Input } from '../src/wire/input';
+
+class Target implements InputTarget {
+  sent: Input[] = [];
+  busy = false;
+  send(input: Input): void {
+    this.sent.push(input);
+  }
+  congested(): boolean {
+    return this.busy;
+  }
+  monitor(): number {
+    return 255;
+  }
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const at = (x: number): { monitor: number; x: number; y: number } => ({ monitor: 255, x, y: 0 });
+
+test('the key table agrees with the USB tables', () => {
+  const known: [string, number][] = [
+    ['KeyA', 0x04],
+    ['KeyZ', 0x1d],
+    ['Digit1', 0x1e],
+    ['Digit0', 0x27],
+    ['Enter', 0x28],
+    ['Backslash', 0x31],
+    ['CapsLock', 0x39],
+    ['F1', 0x3a],
+    ['F12', 0x45],
+    ['PrintScreen', 0x46],
+    ['ArrowRight', 0x4f],
+    ['ArrowUp', 0x52],
+    ['NumLock', 0x53],
+    ['Numpad1', 0x59],
+    ['Numpad0', 0x62],
+    ['NumpadDecimal', 0x63],
+    ['IntlBackslash', 0x64],
+    ['ContextMenu', 0x65],
+    ['F13', 0x68],
+    ['F24', 0x73],
+    ['ControlLeft', 0xe0],
+    ['AltRight', 0xe6],
+    ['MetaRight', 0xe7],
+  ];
+  for (const [code, usage] of known) expect([code, usageOf(code)]).toEqual([code, usage]);
+  expect(usageOf('BrowserBack')).toBe(0);
+  // Different keys have different usages, apart from the two spellings that browsers use.
+  const twice = new Set(['AudioVolumeMute', 'AudioVolumeUp', 'AudioVolumeDown', 'OSLeft', 'OSRight']);
+  const usages = [...HID_USAGE].filter(([code]) => !twice.has(code)).map(([, usage]) => usage);
+  expect(new Set(usages).size).toBe(usages.length);
+});
+
+test('what a key types', () => {
+  for (const typed of ['a', 'ß', '€', ' ', '👋']) expect(textOf(typed)).toBe(typed);
+  for (const name of ['Enter', 'Dead', '', '\u0000', '\u001b']) expect(textOf(name)).toBe('');
+});
+
+test('places under scaling, exact at every pixel', () => {
+  const picture = { width: 1920, height: 1080 };
+  const box = pictureBox({ left: 10, top: 20 }, { width: 960, height: 540 }, picture, 'fill');
+  expect(placeOf({ x: 10, y: 20 }, box, picture, 3)).toEqual({ monitor: 3, x: 0, y: 0 });
+  expect(placeOf({ x: 10 + 959.9, y: 20 + 539.9 }, box, picture, 3)).toEqual({ monitor: 3, x: 65535, y: 65535 });
+  expect(placeOf({ x: -5, y: 5000 }, box, picture, 3)).toEqual({ monitor: 3, x: 0, y: 65535 });
+  for (let column = 0; column < picture.width; column += 1) {
+    const { x } = placeOf({ x: 10 + (column + 0.5) / 2, y: 20 }, box, picture, 3);
+    expect(Math.round((x * (picture.width - 1)) / 65535)).toBe(column);
+  }
+});
+
+test('places in a fitted picture', () => {
+  const picture = { width: 100, height: 100 };
+  const box = pictureBox({ left: 0, top: 0 }, { width: 400, height: 200 }, picture, 'contain');
+  expect(box).toEqual({ left: 100, top: 0, width: 200, height: 200 });
+  expect(placeOf({ x: 99, y: 0 }, box, picture, 0).x).toBe(0);
+  expect(placeOf({ x: 299, y: 0 }, box, picture, 0).x).toBe(65535);
+  expect(pictureBox({ left: 0, top: 0 }, { width: 400, height: 200 }, picture, 'scale-down').width).toBe(100);
+});
+
+test('moves go at once, and only the newest when the network is behind', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  pointer.at(at(1), 0);
+  target.busy = true;
+  for (const x of [2, 3, 4]) pointer.at(at(x), 0);
+  vi.advanceTimersByTime(50);
+  expect(target.sent).toEqual([{ kind: 'move', at: at(1) }]);
+  target.busy = false;
+  vi.advanceTimersByTime(50);
+  expect(target.sent).toEqual([1, 4].map((x) => ({ kind: 'move', at: at(x) })));
+});
+
+test('buttons go at once even when the network is behind, and replace the move before them', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  target.busy = true;
+  pointer.at(at(1), 0);
+  pointer.at(at(2), 1);
+  pointer.at(at(2), 3);
+  pointer.at(at(3), 2);
+  pointer.at(at(3), 8);
+  vi.advanceTimersByTime(50);
+  const press = (button: string, down: boolean, x: number) => ({ kind: 'press', button, down, at: at(x) });
+  expect(target.sent).toEqual([
+    press('left', true, 2),
+    press('right', true, 2),
+    press('left', false, 3),
+    press('right', false, 3),
+    press('back', true, 3),
+  ]);
+});
+
+test('a key finds the pointer where it was moved to', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  target.busy = true;
+  pointer.at(at(7), 0);
+  pointer.flush();
+  expect(target.sent).toEqual([{ kind: 'move', at: at(7) }]);
+});
+
+test('the wheel in every unit, without losing parts of a notch', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  pointer.wheel(at(0), 0, 100, 0);
+  pointer.wheel(at(0), 0, -3, 1);
+  pointer.wheel(at(0), 200, 0, 0);
+  for (let step = 0; step < 100; step += 1) pointer.wheel(at(0), 0, 0.25, 0);
+  const sum = (axis: 'dx' | 'dy', from: number): number =>
+    target.sent.slice(from).reduce((all, input) => all + (input.kind === 'wheel' ? input[axis] : 0), 0);
+  expect(target.sent.slice(0, 3)).toEqual([
+    { kind: 'wheel', dx: 0, dy: 120, at: at(0) },
+    { kind: 'wheel', dx: 0, dy: -120, at: at(0) },
+    { kind: 'wheel', dx: 240, dy: 0, at: at(0) },
+  ]);
+  expect(Math.abs(sum('dy', 3) - 30)).toBeLessThanOrEqual(1);
+  pointer.wheel(at(0), 0, 1e9, 2);
+  expect(sum('dy', target.sent.length - 1)).toBe(32767);
+});
+
+function key(code: string, name: string, more: Partial<KeyEvent> & { held?: string[] } = {}): KeyEvent {
+  const { held = [], ...rest } = more;
+  return {
+    code,
+    key: name,
+    repeat: false,
+    isComposing: false,
+    timeStamp: 0,
+    getModifierState: (modifier) => held.includes(modifier),
+    ...rest,
+  };
+}
+
+const message = (down: boolean, usage: number, text = '', modifiers = 0) => {
+  return { kind: 'key', down, usage, modifiers, text };
+};
+
+test('keys with their text and modifiers; repetition is left to the other computer', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('ShiftLeft', 'Shift', { held: ['Shift'] }));
+  keyboard.down(key('KeyA', 'A', { held: ['Shift', 'CapsLock'] }));
+  keyboard.down(key('KeyA', 'A', { held: ['Shift'], repeat: true }));
+  keyboard.up(key('KeyA', 'A', { held: ['Shift'] }));
+  keyboard.up(key('ShiftLeft', 'Shift'));
+  keyboard.up(key('KeyB', 'b'));
+  expect(target.sent).toEqual([
+    message(true, 0xe1, '', 1),
+    message(true, 0x04, 'A', 33),
+    message(false, 0x04, '', 1),
+    message(false, 0xe1),
+  ]);
+});
+
+test('Ctrl+V stays a key', () => {
+  const target = new Target();
+  expect(new Keyboard(target).down(key('KeyV', 'v', { held: ['Control'] }))).toBe(true);
+  expect(target.sent).toEqual([message(true, 0x19, 'v', 2)]);
+});
+
+test('the Ctrl that Windows adds to AltGr is taken back', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('ControlLeft', 'Control', { timeStamp: 100, held: ['Control'] }));
+  keyboard.down(key('AltRight', 'AltGraph', { timeStamp: 100.1, held: ['AltGraph'] }));
+  keyboard.down(key('KeyE', '€', { timeStamp: 150, held: ['AltGraph'] }));
+  keyboard.up(key('ControlLeft', 'Control', { timeStamp: 200 }));
+  expect(target.sent).toEqual([
+    message(true, 0xe0, '', 2),
+    message(false, 0xe0),
+    message(true, 0xe6, '', 16),
+    message(true, 0x08, '€', 16),
+  ]);
+});
+
+test('keys that macOS keeps to itself while Command is held are let go with it', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('MetaLeft', 'Meta', { held: ['Meta'] }));
+  keyboard.down(key('KeyC', 'c', { held: ['Meta'] }));
+  keyboard.up(key('MetaLeft', 'Meta'));
+  expect(target.sent.slice(2)).toEqual([message(false, 0x06), message(false, 0xe3)]);
+});
+
+test('dead keys and compositions are left to the text field', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  expect(keyboard.down(key('Equal', 'Dead'))).toBe(false);
+  expect(keyboard.down(key('KeyE', 'e', { isComposing: true }))).toBe(false);
+  keyboard.up(key('Equal', 'Dead'));
+  keyboard.up(key('KeyE', 'e'));
+  expect(target.sent).toEqual([]);
+});
+
+test('keys unknown to the table go by their text, or not at all', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('', 'ü'));
+  keyboard.up(key('', 'ü'));
+  keyboard.down(key('BrowserBack', 'BrowserBack'));
+  expect(target.sent).toEqual([message(true, 0, 'ü'), message(false, 0)]);
+});
+
+test('a long text is cut between characters', () => {
+  const text = 'a' + '👋'.repeat(3000);
+  const pieces = textPieces(text);
+  expect(pieces.join('')).toBe(text);
+  for (const piece of pieces) expect(Buffer.byteLength(piece)).toBeLessThanOrEqual(4096);
+  expect(textPieces('')).toEqual([]);
+});
