@@ -81,7 +81,6 @@ test('every page comes with a strict policy', async () => {
     assert.match(headers, /content-security-policy: .*default-src '(none|self)'/);
     assert.match(headers, /frame-ancestors 'none'/);
     assert.doesNotMatch(headers, /script-src[^;]*'unsafe-(inline|eval)'/);
-    assert.match(headers, /strict-transport-security/);
     assert.match(headers, /x-content-type-options: nosniff/);
     assert.match(headers, /referrer-policy: (no-referrer|same-origin)/);
   }
