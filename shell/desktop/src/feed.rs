@@ -15,7 +15,7 @@ use crate::{Capture, DesktopError, Screen, Waker};
 pub struct Feed {
     orders: Arc<Orders>,
     waker: Waker,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 /// What other threads want of the feed.
@@ -57,7 +57,7 @@ impl Feed {
             }
         });
         let thread = thread.map_err(|source| DesktopError::System { what: "a thread", source })?;
-        Ok(Feed { orders, waker, thread: Some(thread) })
+        Ok(Feed { orders, waker, thread })
     }
 
     /// The viewer has drawn everything up to this update.
@@ -74,20 +74,18 @@ impl Feed {
 
     /// Whether the thread has ended by itself, and why if it failed.
     pub fn ended(&self) -> Option<Option<DesktopError>> {
-        let over = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
+        let over = self.thread.is_finished();
         let mut failed = self.orders.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         over.then(|| failed.take())
     }
 }
 
 impl Drop for Feed {
+    /// Stops the feed without waiting for its thread, which ends by itself as soon as its `send` returns: `send` may be waiting for
+    /// whoever drops the feed. At most the message that is being sent still comes.
     fn drop(&mut self) {
         self.orders.stop.store(true, Ordering::Release);
         self.waker.wake();
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by the panic hook; there is nothing left to do about it here.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -103,6 +101,11 @@ struct Run<S> {
 impl<S: FnMut(Message) -> bool> Run<S> {
     fn now(&self) -> Moment {
         Moment(1_000_000) + self.start.elapsed()
+    }
+
+    /// Hands a message out; false when it is time to end.
+    fn say(&mut self, message: Message) -> bool {
+        !self.orders.stop.load(Ordering::Acquire) && (self.send)(message)
     }
 
     fn show(&mut self) -> Result<(), DesktopError> {
@@ -122,7 +125,7 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             let shape = changes.shape.map(Message::CursorShape);
             let place = changes.pointer.map(|(x, y)| Message::CursorPosition { x, y });
             for message in [monitors, shape, place].into_iter().flatten() {
-                if !(self.send)(message) {
+                if !self.say(message) {
                     return Ok(());
                 }
             }
@@ -135,7 +138,7 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             let now = self.now();
             self.pacer.sent(last, now);
             for update in updates {
-                if !(self.send)(Message::ScreenUpdate(update)) {
+                if !self.say(Message::ScreenUpdate(update)) {
                     return Ok(());
                 }
             }
