@@ -8,6 +8,8 @@ export function explain(failure: Failure): string {
       return t('error_pin_not_valid');
     case 'link-not-valid':
       return t('error_link_not_valid');
+    case 'bad-name':
+      return t('error_name_not_valid');
     case 'slow-down':
       return failure.retryAfter ? t('error_slow_down_seconds', { seconds: failure.retryAfter }) : t('error_slow_down');
     case 'unreachable':

@@ -9,11 +9,11 @@ export const toasts = {
   get list(): readonly Toast[] {
     return list;
   },
-  /** Shows a text for six seconds. */
+  /** Shows a text for five seconds. */
   show(text: string, tone: ToastTone = 'info'): void {
     const id = next++;
     list.push({ id, text, tone });
-    setTimeout(() => toasts.dismiss(id), 6000);
+    setTimeout(() => toasts.dismiss(id), 5000);
   },
   dismiss(id: number): void {
     const at = list.findIndex((toast) => toast.id === id);

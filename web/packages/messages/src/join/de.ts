@@ -65,6 +65,7 @@ export const de: Record<keyof typeof en, string> = {
 
   error_pin_format: 'Bitte geben Sie alle sechs Ziffern der PIN ein.',
   error_name_missing: 'Bitte geben Sie Ihren Namen ein, damit Ihr Techniker weiß, wer Sie sind.',
+  error_name_not_valid: 'Bitte schreiben Sie Ihren Namen mit 1 bis 64 Buchstaben, Ziffern und gewöhnlichen Zeichen.',
   error_pin_not_valid: 'Diese PIN funktioniert nicht. Vielleicht ist sie vertippt, schon benutzt oder älter als 20 Minuten. Bitte prüfen Sie sie oder bitten Sie Ihren Techniker um eine neue.',
   error_link_not_valid: 'Diese Einladung gilt nicht mehr. Vielleicht wurde sie schon benutzt oder ist älter als ein Tag. Bitte bitten Sie Ihren Techniker um eine neue.',
   error_slow_down: 'Das waren zu viele Versuche. Bitte warten Sie eine Minute und versuchen Sie es dann erneut.',

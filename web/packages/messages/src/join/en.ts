@@ -63,6 +63,7 @@ export const en = {
 
   error_pin_format: 'Please enter all six digits of the PIN.',
   error_name_missing: 'Please enter your name, so that your technician knows who you are.',
+  error_name_not_valid: 'Please write your name with 1 to 64 letters, digits and ordinary characters.',
   error_pin_not_valid: 'This PIN does not work. It may be mistyped, used already, or older than 20 minutes. Please check it, or ask your technician for a new one.',
   error_link_not_valid: 'This invitation no longer works. It may be used already or older than a day. Please ask your technician for a new one.',
   error_slow_down: 'There were too many attempts. Please wait a minute and try again.',
