@@ -19,6 +19,8 @@ import { decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
+/** How long the applet may take from the pairing to its first message, in milliseconds. */
+const PATIENCE = 20_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -49,6 +51,7 @@ export class ConsoleSession implements RemoteSession {
   private wantedMonitor = WHOLE_DESKTOP;
   private typingSent = false;
   private waitingLines: Message[] = [];
+  private patience: ReturnType<typeof setTimeout> | undefined;
 
   /** Throws `RangeError` when an option is malformed. */
   constructor(
@@ -178,6 +181,7 @@ export class ConsoleSession implements RemoteSession {
     this.enter('securing');
     const { document, signature } = this.charter;
     this.channel.send({ kind: 'charter', document, signature });
+    this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
   }
 
   private decoderReady(zstd: Zstd): void {
@@ -194,6 +198,7 @@ export class ConsoleSession implements RemoteSession {
 
   /** Everything of the last pairing is gone: grants, requests, the picture. */
   private startOver(): void {
+    clearTimeout(this.patience);
     this.consent.reset();
     this.charterRefused = false;
     this.typingSent = false;
@@ -279,6 +284,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private welcome({ platform, version, language }: { platform: string; version: string; language: string }): void {
+    clearTimeout(this.patience);
     this.enter('connected');
     this.emitter.emit('peer', { platform, version, language });
     for (const line of this.waitingLines.splice(0)) this.channel.send(line);
@@ -350,6 +356,7 @@ export class ConsoleSession implements RemoteSession {
 
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
+    clearTimeout(this.patience);
     this.detachInput();
     this.enter(state, detail);
     this.consent.reset();
