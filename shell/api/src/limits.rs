@@ -28,28 +28,27 @@ pub(crate) enum Tried {
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    /// Millionths of a try that are left.
+    /// What is left, in tries times [`MINUTE_MICROS`]: exact, so that many small waits add up to a whole try.
     left: u64,
     at: Moment,
 }
 
 impl Bucket {
     fn full(per_minute: u32, now: Moment) -> Self {
-        Self { left: u64::from(per_minute) * 1_000_000, at: now }
+        Self { left: u64::from(per_minute) * MINUTE_MICROS, at: now }
     }
 
     /// Takes one try, or says how long until there is one.
     fn take(&mut self, per_minute: u32, now: Moment) -> Result<(), Duration> {
-        let capacity = u64::from(per_minute) * 1_000_000;
+        let per_minute = u64::from(per_minute.max(1));
         let passed = now.0.saturating_sub(self.at.0).min(MINUTE_MICROS);
-        // Tries a minute times microseconds, in millionths of a try.
-        self.left = (self.left + passed * u64::from(per_minute) / 60).min(capacity);
+        self.left = (self.left + passed * per_minute).min(per_minute * MINUTE_MICROS);
         self.at = now;
-        if self.left >= 1_000_000 {
-            self.left -= 1_000_000;
+        if self.left >= MINUTE_MICROS {
+            self.left -= MINUTE_MICROS;
             return Ok(());
         }
-        Err(Duration::from_micros((1_000_000 - self.left) * 60 / u64::from(per_minute.max(1))))
+        Err(Duration::from_micros((MINUTE_MICROS - self.left).div_ceil(per_minute)))
     }
 }
 

@@ -1,0 +1,11 @@
+//! The website through its front door: real requests against a real, throw-away store.
+
+mod admission;
+mod contract;
+mod events;
+mod guard;
+mod harness;
+mod isolation;
+mod joining;
+mod sessions;
+mod sign_in;

@@ -21,7 +21,7 @@ const LIMIT_MOST: u32 = 200;
 pub(crate) struct Wanted {
     /// Which sessions; `open` when absent.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, inline)]
     scope: Scope,
     /// How many at most: 1 to 200, 50 when absent.
     #[param(minimum = 1, maximum = 200, nullable = false)]
