@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod handshake;
+mod keys;
 mod packets;
 mod window;
 
@@ -40,7 +41,7 @@ pub enum SealError {
     Forged,
     /// The packet was seen before, or is too old to tell.
     Replayed,
-    /// All 2^32 packets of this pairing are used up.
+    /// All 2^48 packets of this pairing are used up.
     Spent,
 }
 

@@ -1,18 +1,19 @@
-//! Sealed packets: AES-256-GCM with a key and a counter for each direction.
+//! Sealed packets: AES-256-GCM with a chain of keys and a counter for each direction.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::aead::{Aad, Nonce};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use belay_wire::seal::{SEALED, SealFrame};
 use std::fmt;
 
 use crate::SealError;
+use crate::keys::{Keys, expand};
 use crate::window::Window;
 
 const INFO_CONSOLE_TO_APPLET: &[u8] = b"belay-seal/1 console to applet";
 const INFO_APPLET_TO_CONSOLE: &[u8] = b"belay-seal/1 applet to console";
 const INFO_SECURITY_CODE: &[u8] = b"belay-seal/1 security code";
-/// Packets of one direction under one key.
-const MAX_PACKETS: u64 = 1 << 32;
+/// Packets of one direction in one pairing.
+const MAX_PACKETS: u64 = 1 << 48;
 const HEAD: usize = 9;
 const TAG: usize = 16;
 
@@ -34,9 +35,9 @@ impl fmt::Display for SecurityCode {
 
 /// One side of a finished handshake: seals what goes out, opens what comes in.
 pub struct Seal {
-    send: LessSafeKey,
+    send: Keys,
     sent: u64,
-    receive: LessSafeKey,
+    receive: Keys,
     received: Window,
     code: SecurityCode,
 }
@@ -47,31 +48,13 @@ impl fmt::Debug for Seal {
     }
 }
 
-struct Len(usize);
-
-impl KeyType for Len {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
 impl Seal {
     pub(crate) fn derive(side: Side, transcript: &[u8; 32], secret: &[u8; 32]) -> Result<Seal, SealError> {
         let prk = Salt::new(HKDF_SHA256, transcript).extract(secret);
-        let expand = |info: &[u8], out: &mut [u8]| {
-            prk.expand(&[info], Len(out.len())).and_then(|okm| okm.fill(out)).map_err(|_| SealError::BadKey)
-        };
-        let key = |info: &[u8]| {
-            let mut bytes = [0; 32];
-            expand(info, &mut bytes)?;
-            let key = UnboundKey::new(&AES_256_GCM, &bytes).map(LessSafeKey::new);
-            zeroize::Zeroize::zeroize(&mut bytes);
-            key.map_err(|_| SealError::BadKey)
-        };
-        let (console, applet) = (key(INFO_CONSOLE_TO_APPLET)?, key(INFO_APPLET_TO_CONSOLE)?);
-        let mut code = [0; 8];
-        expand(INFO_SECURITY_CODE, &mut code)?;
-        let code = SecurityCode((u64::from_be_bytes(code) % 1_000_000) as u32);
+        let chain = |info| expand(&prk, info).and_then(Keys::new);
+        let (console, applet) = (chain(INFO_CONSOLE_TO_APPLET)?, chain(INFO_APPLET_TO_CONSOLE)?);
+        let code = u64::from_be_bytes(*expand::<8>(&prk, INFO_SECURITY_CODE)?);
+        let code = SecurityCode((code % 1_000_000) as u32);
         let (send, receive) = match side {
             Side::Console => (console, applet),
             Side::Applet => (applet, console),
@@ -94,10 +77,11 @@ impl Seal {
         frame.extend_from_slice(&self.sent.to_be_bytes());
         frame.extend_from_slice(packet);
         let (head, body) = frame.split_at_mut(HEAD);
-        let tag = self
-            .send
-            .seal_in_place_separate_tag(nonce(self.sent), Aad::from(&*head), body)
-            .map_err(|_| SealError::Spent)?;
+        let counter = self.sent;
+        let tag = self.send.with(counter, |key| {
+            key.seal_in_place_separate_tag(nonce(counter), Aad::from(&*head), body)
+                .map_err(|_| SealError::Spent)
+        })?;
         frame.extend_from_slice(tag.as_ref());
         self.sent += 1;
         Ok(frame)
@@ -112,11 +96,10 @@ impl Seal {
             return Err(SealError::Replayed);
         }
         let mut packet = ciphertext.to_vec();
-        let opened = self
-            .receive
-            .open_in_place(nonce(counter), Aad::from(&frame[..HEAD]), &mut packet)
-            .map_err(|_| SealError::Forged)?
-            .len();
+        let opened = self.receive.with(counter, |key| {
+            let opened = key.open_in_place(nonce(counter), Aad::from(&frame[..HEAD]), &mut packet);
+            opened.map(|packet| packet.len()).map_err(|_| SealError::Forged)
+        })?;
         packet.truncate(opened);
         self.received.note(counter);
         Ok(packet)

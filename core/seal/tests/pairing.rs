@@ -112,6 +112,35 @@ fn frames_out_of_order_and_zero_keys_end_the_handshake() {
     assert!(matches!(console.answered(&zero), Err(SealError::BadKey)));
 }
 
+#[test]
+fn keys_change_on_the_way_and_survive_reordering_at_the_change() {
+    let (mut console, mut applet) = pair();
+    let mut late = None;
+    for n in 0..(3u64 << 16) {
+        let frame = console.seal(&n.to_be_bytes()).unwrap();
+        if n == (1 << 16) - 1 {
+            late = Some(frame);
+            continue;
+        }
+        assert_eq!(applet.open(&frame).unwrap(), n.to_be_bytes(), "packet {n}");
+        if n == (1 << 16) + 3 {
+            let frame = late.take().unwrap();
+            assert_eq!(applet.open(&frame).unwrap(), ((1u64 << 16) - 1).to_be_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_forged_number_does_not_push_the_keys_on() {
+    let (mut console, mut applet) = pair();
+    let mut forged = console.seal(b"x").unwrap();
+    for counter in [1u64 << 16, 1 << 17, u64::MAX - 1] {
+        forged[1..9].copy_from_slice(&counter.to_be_bytes());
+        assert_eq!(applet.open(&forged), Err(SealError::Forged));
+    }
+    assert_eq!(applet.open(&console.seal(b"y").unwrap()).unwrap(), b"y");
+}
+
 /// The vector that the TypeScript side checks too: `docs/protocol/vectors/seal.json`.
 #[test]
 fn the_golden_vector_is_up_to_date() {
@@ -119,14 +148,35 @@ fn the_golden_vector_is_up_to_date() {
     let (applet, first_answer) = answer(AppletHandshake::new(secrets(2), BINDING).unwrap(), &commit);
     let (mut console, open) = console.answered(&first_answer).unwrap();
     let AppletStep::Sealed(mut applet) = applet.received(&open).unwrap() else { panic!("not sealed") };
+    let packets = |from: &mut Seal, to: &mut Seal, name: &str| -> Vec<serde_json::Value> {
+        let sealed = (0..2).map(|n| {
+            let packet = format!("{name} {n}");
+            let frame = from.seal(packet.as_bytes()).unwrap();
+            assert_eq!(to.open(&frame).unwrap(), packet.as_bytes());
+            serde_json::json!({"packet": hex::encode(packet), "frame": hex::encode(frame)})
+        });
+        sealed.collect()
+    };
+    let console_packets = packets(&mut console, &mut applet, "console");
+    let applet_packets = packets(&mut applet, &mut console, "applet");
+    let mut after_key_changes = Vec::new();
+    for n in 2..=2u64 << 16 {
+        let packet = format!("console {n}");
+        let frame = console.seal(packet.as_bytes()).unwrap();
+        assert_eq!(applet.open(&frame).unwrap(), packet.as_bytes());
+        if n % (1 << 16) == 0 {
+            after_key_changes
+                .push(serde_json::json!({"packet": hex::encode(packet), "frame": hex::encode(frame)}));
+        }
+    }
     let vector = serde_json::json!({
         "binding": hex::encode(BINDING.0),
         "console": {"private_key": hex::encode(secrets(1).key), "nonce": hex::encode(secrets(1).nonce)},
         "applet": {"private_key": hex::encode(secrets(2).key), "nonce": hex::encode(secrets(2).nonce)},
         "commit": hex::encode(commit), "answer": hex::encode(first_answer), "open": hex::encode(open),
         "security_code": console.security_code().to_string(),
-        "console_packets": (0..2).map(|n| { let p = format!("console {n}"); serde_json::json!({"packet": hex::encode(&p), "frame": hex::encode(console.seal(p.as_bytes()).unwrap())}) }).collect::<Vec<_>>(),
-        "applet_packets": (0..2).map(|n| { let p = format!("applet {n}"); serde_json::json!({"packet": hex::encode(&p), "frame": hex::encode(applet.seal(p.as_bytes()).unwrap())}) }).collect::<Vec<_>>(),
+        "console_packets": console_packets, "applet_packets": applet_packets,
+        "console_packets_after_key_changes": after_key_changes,
     });
     let text = serde_json::to_string_pretty(&vector).unwrap() + "\n";
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/vectors/seal.json");

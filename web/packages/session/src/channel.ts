@@ -23,8 +23,8 @@ export interface ChannelEvents {
   paired?(pairing: number): void;
   /** The keys are made; from now on messages travel. */
   secured?(code: string): void;
-  /** A message of the partner's, not decoded yet. */
-  message?(bytes: Bytes): void;
+  /** A message of the partner's, not decoded yet, and the class it came in. */
+  message?(bytes: Bytes, of: Class): void;
   partnerLeft?(reason: Leaving): void;
   /** The pairing broke; nothing more comes until the next one. */
   broken?(error: PairingError): void;
@@ -143,9 +143,9 @@ export class Channel {
     this.guard(() => {
       delivered = link.receive(packet, performance.now());
     });
-    for (const { message } of delivered) {
+    for (const { class: of, message } of delivered) {
       if (this.link !== link) return;
-      this.events.message?.(message);
+      this.events.message?.(message, of);
     }
     this.wake(link);
   }

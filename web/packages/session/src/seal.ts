@@ -3,13 +3,14 @@
 // WebCrypto answers later, so what it answers is put back into the order in which it was asked: frames leave and
 // packets are delivered strictly in order, each as soon as its predecessors are through.
 import { InOrder } from './in_order';
+import { KeyChain } from './key_chain';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { LINK_NAME } from './wire/link';
 import { decodeSealFrame, encodeSealFrame, type SealFrame, SEAL_KIND, SEAL_NAME, SEALED_HEAD } from './wire/seal';
 
 export const SESSION_NAME = 'belay-session/1';
 /** A sender stops after this many packets. */
-export const MAX_PACKETS = 2 ** 32;
+export const MAX_PACKETS = 2 ** 48;
 /** How far behind the highest counter a packet is still taken. */
 export const WINDOW = 1024;
 /** This many failures in a row end the pairing. */
@@ -20,7 +21,7 @@ const KEY = 32;
 /**
  * frame: a handshake frame that is none or comes out of order; commitment: the console's key is not the one it committed
  * to; zero_secret: the partner's key makes no secret; failures: too many packets in a row did not open;
- * spent: 2^32 packets are sealed; crypto: this browser cannot do what the seal needs.
+ * spent: 2^48 packets are sealed; crypto: this browser cannot do what the seal needs.
  */
 export type SealFault = 'frame' | 'commitment' | 'zero_secret' | 'failures' | 'spent' | 'crypto';
 
@@ -62,8 +63,8 @@ export interface SealOptions {
 }
 
 interface Keys {
-  sealing: CryptoKey;
-  opening: CryptoKey;
+  sealing: KeyChain;
+  opening: KeyChain;
 }
 
 export class Seal {
@@ -114,12 +115,15 @@ export class Seal {
     }
     const counter = this.nextCounter;
     if (counter >= MAX_PACKETS) {
-      this.break(new SealError('spent', 'this pairing has sealed 2^32 packets, make a new one'));
+      this.break(new SealError('spent', 'this pairing has sealed 2^48 packets, make a new one'));
       return;
     }
     this.nextCounter = counter + 1;
     const head = headOf(counter);
-    const work = crypto.subtle.encrypt(gcm(head), keys.sealing, packet);
+    const key = keys.sealing.key(counter);
+    const encrypt = (key: CryptoKey): Promise<ArrayBuffer> => crypto.subtle.encrypt(gcm(head), key, packet);
+    // Only the first packets under a new key may have to wait for it.
+    const work = key instanceof CryptoKey ? encrypt(key) : Promise.resolve(key).then((key) => encrypt(needed(key)));
     this.leaving.push(
       work,
       (ciphertext) => {
@@ -127,6 +131,7 @@ export class Seal {
         const frame = new Uint8Array(SEALED_HEAD + ciphertext.byteLength);
         frame.set(head);
         frame.set(new Uint8Array(ciphertext), SEALED_HEAD);
+        this.run(() => keys.sealing.used(counter));
         this.events.frame(frame);
       },
       (cause) => this.break(new SealError('crypto', 'a packet could not be sealed', { cause })),
@@ -212,9 +217,9 @@ export class Seal {
     const names = utf8(`${SEAL_NAME} transcript\n${LINK_NAME}\n${SESSION_NAME}\n`);
     const parts = [names, this.options.binding, commitment, answer.key, answer.nonce, open.key, open.nonce];
     const [shared, salt] = await Promise.all([agree(secret.privateKey, partner), sha256(concat(parts))]);
-    const base = await crypto.subtle.importKey('raw', shared, 'HKDF', false, ['deriveKey', 'deriveBits']);
-    const direction = (info: string, use: KeyUsage): Promise<CryptoKey> =>
-      crypto.subtle.deriveKey(hkdf(salt, info), base, { name: 'AES-GCM', length: 256 }, false, [use]);
+    const base = await crypto.subtle.importKey('raw', shared, 'HKDF', false, ['deriveBits']);
+    const direction = async (info: string, use: 'encrypt' | 'decrypt'): Promise<KeyChain> =>
+      KeyChain.from(new Uint8Array(await crypto.subtle.deriveBits(hkdf(salt, info), base, KEY * 8)), use);
     const isConsole = this.options.role === 'console';
     const [toApplet, toConsole, code] = await Promise.all([
       direction(`${SEAL_NAME} console to applet`, isConsole ? 'encrypt' : 'decrypt'),
@@ -246,7 +251,10 @@ export class Seal {
       this.fail();
       return;
     }
-    const work = crypto.subtle.decrypt(gcm(headOf(counter)), keys.opening, ciphertext);
+    const key = keys.opening.key(counter);
+    const decrypt = (key: CryptoKey): Promise<ArrayBuffer> =>
+      crypto.subtle.decrypt(gcm(headOf(counter)), key, ciphertext);
+    const work = key instanceof CryptoKey ? decrypt(key) : Promise.resolve(key).then((key) => decrypt(needed(key)));
     this.arriving.push(
       work,
       (plaintext) => {
@@ -256,6 +264,7 @@ export class Seal {
           return;
         }
         this.failures = 0;
+        this.run(() => keys.opening.used(counter));
         if (!this.confirmed) {
           this.confirmed = true;
           this.sealWaiting();
@@ -312,6 +321,11 @@ export class ReplayWindow {
     this.seen[counter % WINDOW] = 1;
     return true;
   }
+}
+
+function needed(key: CryptoKey | undefined): CryptoKey {
+  if (key === undefined) throw new RangeError('no key for this packet number');
+  return key;
 }
 
 async function newSecret(): Promise<SealSecret> {

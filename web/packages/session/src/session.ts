@@ -15,6 +15,7 @@ import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
 import { type Input, WHOLE_DESKTOP } from './wire/input';
+import { type Class } from './wire/link';
 import { decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
@@ -82,7 +83,7 @@ export class ConsoleSession implements RemoteSession {
       admitted: () => this.enter('waiting_for_applet'),
       paired: () => this.paired(),
       secured: (code) => this.emitter.emit('security_code', code),
-      message: (bytes) => this.receive(bytes),
+      message: (bytes, of) => this.receive(bytes, of),
       partnerLeft: (reason) => this.partnerLeft(reason),
       broken: (error) => this.lose(error instanceof WireError ? 'breach' : `broken_${error.fault}`),
       closed: (error) => this.closed(error),
@@ -205,11 +206,11 @@ export class ConsoleSession implements RemoteSession {
     this.monitor = WHOLE_DESKTOP;
   }
 
-  private receive(bytes: Bytes): void {
+  private receive(bytes: Bytes, of: Class): void {
     if (this.over) return;
     let message: Message;
     try {
-      message = decodeMessageFrom('applet', bytes);
+      message = decodeMessageFrom('applet', bytes, of);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.channel.break(error);

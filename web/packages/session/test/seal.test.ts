@@ -1,5 +1,6 @@
 // The seal: the vector both languages share, and what a hostile relay may try.
 import { expect, test } from 'vitest';
+import { KeyChain, PACKETS_PER_KEY } from '../src/key_chain';
 import { MAX_FAILURES, ReplayWindow, Seal, type SealError, type SealOptions, type SealSecret, WINDOW } from '../src/seal';
 import { type Bytes } from '../src/wire/codec';
 import { fromHex, toHex } from '../src/wire/encoding';
@@ -78,6 +79,7 @@ test('the golden vector, both roles', async () => {
     security_code: string;
     console_packets: Packets[];
     applet_packets: Packets[];
+    console_packets_after_key_changes: Packets[];
   }>('seal.json');
   const shared = fromHex(vector.binding);
   const console = new End({ role: 'console', binding: shared, secret: await secretOf(vector.console) });
@@ -100,6 +102,43 @@ test('the golden vector, both roles', async () => {
   expect([console.code, applet.code]).toEqual([vector.security_code, vector.security_code]);
   expect(applet.packets.map(toHex)).toEqual(vector.console_packets.map(({ packet }) => packet));
   expect(console.packets.map(toHex)).toEqual(vector.applet_packets.map(({ packet }) => packet));
+  for (const { frame, packet } of vector.console_packets_after_key_changes) {
+    const before = applet.packets.length;
+    applet.seal.receive(fromHex(frame));
+    await until(() => applet.packets.length > before);
+    expect(toHex(applet.packets.at(-1)!)).toBe(packet);
+  }
+});
+
+test('a forged number far ahead does not push the keys on', async () => {
+  const { console, applet } = await pair();
+  console.seal.seal(Uint8Array.of(1));
+  const frame = await console.frame();
+  for (const ahead of [1, 2, 200]) {
+    const forged = frame.slice();
+    new DataView(forged.buffer).setUint32(5, ahead * PACKETS_PER_KEY);
+    applet.seal.receive(forged);
+  }
+  await applet.seal.whenOpened();
+  expect(applet.packets).toEqual([]);
+  applet.seal.receive(frame);
+  await until(() => applet.packets.length === 1);
+});
+
+test('keys change on the way without a packet lost', async () => {
+  const chains = await Promise.all([
+    KeyChain.from(new Uint8Array(32).fill(4), 'encrypt'),
+    KeyChain.from(new Uint8Array(32).fill(4), 'decrypt'),
+  ]);
+  const iv = new Uint8Array(12);
+  for (const counter of [0, PACKETS_PER_KEY - 1, PACKETS_PER_KEY, PACKETS_PER_KEY - 2, 2 * PACKETS_PER_KEY, PACKETS_PER_KEY]) {
+    const [sealing, opening] = await Promise.all(chains.map((chain) => chain.key(counter)));
+    const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, sealing!, Uint8Array.of(7));
+    expect(new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, opening!, sealed))).toEqual(Uint8Array.of(7));
+    await Promise.all(chains.map((chain) => chain.used(counter)));
+  }
+  expect(chains[0]!.key(0)).toBeUndefined();
+  expect(chains[0]!.key(4 * PACKETS_PER_KEY)).toBeUndefined();
 });
 
 test('packets of very different sizes stay in order', async () => {

@@ -9,6 +9,7 @@ import { Zstd } from '../src/screen/zstd';
 import { ConsoleSession } from '../src/session';
 import { type Bytes, utf8 } from '../src/wire/codec';
 import { toHex } from '../src/wire/encoding';
+import { type Class } from '../src/wire/link';
 import { decodeMessageFrom, encodeMessage, type Message } from '../src/wire/message';
 import { FakeGateway } from './fake_gateway';
 import { encodeOperations, type Operation } from './operations';
@@ -38,7 +39,7 @@ class Applet {
       {
         paired: () => (this.pairings += 1),
         secured: (code) => (this.code = code),
-        message: (bytes) => this.receive(bytes),
+        message: (bytes, of) => this.receive(bytes, of),
       },
     );
   }
@@ -54,8 +55,8 @@ class Applet {
     return this.got.splice(at, 1)[0] as Extract<Message, { kind: K }>;
   }
 
-  private receive(bytes: Bytes): void {
-    const message = decodeMessageFrom('console', bytes);
+  private receive(bytes: Bytes, of: Class): void {
+    const message = decodeMessageFrom('console', bytes, of);
     this.got.push(message);
     if (message.kind !== 'charter') return;
     this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
@@ -410,6 +411,11 @@ test.each<[string, (applet: Applet) => void, string]>([
   [
     'a message that only a console may send',
     (applet) => applet.channel.sendBytes('ordered', encodeMessage({ kind: 'screen_open', monitor: 0 })),
+    'breach',
+  ],
+  [
+    'a message in the wrong class',
+    (applet) => applet.channel.sendBytes('cursor', encodeMessage({ kind: 'typing', on: true })),
     'breach',
   ],
   ['a malformed packet', (applet) => applet.channel.sendPacket(utf8('nonsense')), 'breach'],

@@ -82,11 +82,12 @@ describe('messages', () => {
     }
   });
 
-  test('a message from the wrong end is a breach', () => {
+  test('a message from the wrong end or in the wrong class is a breach', () => {
     const open = encodeMessage({ kind: 'screen_open', monitor: 0 });
-    expect(decodeMessageFrom('console', open).kind).toBe('screen_open');
-    expect(() => decodeMessageFrom('applet', open)).toThrow(WireError);
-    expect(decodeMessageFrom('applet', encodeMessage({ kind: 'typing', on: true })).kind).toBe('typing');
+    expect(decodeMessageFrom('console', open, 'ordered').kind).toBe('screen_open');
+    expect(() => decodeMessageFrom('applet', open, 'ordered')).toThrow(WireError);
+    expect(() => decodeMessageFrom('console', open, 'input')).toThrow(WireError);
+    expect(decodeMessageFrom('applet', encodeMessage({ kind: 'typing', on: true }), 'ordered').kind).toBe('typing');
   });
 });
 

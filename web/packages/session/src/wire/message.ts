@@ -237,12 +237,15 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
   }
 }
 
-/** Reads a message that must come from this end; one from the wrong end is a breach. */
-export function decodeMessageFrom(sender: 'console' | 'applet', bytes: Bytes): Message {
+/** Reads a message that must come from this end, in this class; one from the wrong end or in another class is a breach. */
+export function decodeMessageFrom(sender: 'console' | 'applet', bytes: Bytes, of: Class): Message {
   const message = decodeMessage(bytes);
-  const allowed = MESSAGES[message.kind].sender;
-  if (allowed !== 'either' && allowed !== sender) {
+  const expected = MESSAGES[message.kind];
+  if (expected.sender !== 'either' && expected.sender !== sender) {
     throw new WireError('unknown', `message ${message.kind} must not come from the ${sender}`);
+  }
+  if (expected.class !== of) {
+    throw new WireError('unknown', `message ${message.kind} must not come as ${of}`);
   }
   return message;
 }
