@@ -55,7 +55,7 @@ export const de: Record<keyof typeof en, string> = {
 
   run_heading: 'So starten Sie es',
   run_1_title: 'Datei finden',
-  run_1_text: 'Öffnen Sie Ihren Ordner „Downloads“. Der Name der Datei beginnt mit „belay“.',
+  run_1_text: 'Öffnen Sie Ihren Ordner „Downloads“. Die Datei heißt „belay-support“.',
   run_2_title: 'Ausführen erlauben',
   run_2_text: 'Klicken Sie mit der rechten Maustaste auf die Datei, wählen Sie „Eigenschaften“ und schalten Sie „Als Programm ausführbar“ ein (manchmal unter „Zugriffsrechte“).',
   run_3_title: 'Starten',

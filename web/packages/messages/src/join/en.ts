@@ -53,7 +53,7 @@ export const en = {
 
   run_heading: 'How to start it',
   run_1_title: 'Find the file',
-  run_1_text: 'Open your Downloads folder. The file’s name begins with “belay”.',
+  run_1_text: 'Open your Downloads folder. The file is called “belay-support”.',
   run_2_title: 'Allow it to run',
   run_2_text: 'Right-click the file, choose Properties, and switch on “Executable as program” (sometimes under “Permissions”).',
   run_3_title: 'Start it',
