@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where an applet finds a gateway */
+        /** Where an applet finds a gateway. */
         get: operations["gateways"];
         put?: never;
         post?: never;
@@ -28,7 +28,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Changes as server-sent events */
+        /**
+         * Changes as server-sent events.
+         * @description `session` carries a `Session`; `resync` at the start and after a gap says to load the lists again;
+         *     `signed-out` is the last one. Listening is no activity.
+         */
         get: operations["events"];
         put?: never;
         post?: never;
@@ -47,7 +51,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The applet for this session */
+        /** The applet for this session. */
         post: operations["join_download"];
         delete?: never;
         options?: never;
@@ -64,7 +68,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Look at a link, or use it up */
+        /** Look at a link, or use it up. */
         post: operations["join_link"];
         delete?: never;
         options?: never;
@@ -81,7 +85,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Use up a PIN */
+        /** Use up a PIN. */
         post: operations["join_pin"];
         delete?: never;
         options?: never;
@@ -96,7 +100,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is signed in */
+        /** Who is signed in. */
         get: operations["me"];
         put?: never;
         post?: never;
@@ -115,7 +119,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** The person at the console did something */
+        /** The person at the console did something. */
         post: operations["activity"];
         delete?: never;
         options?: never;
@@ -130,7 +134,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was refused, newest first */
+        /**
+         * What was refused and noticed, newest first.
+         * @description On an installation with a single account, what belongs to no account (a PIN nobody has, an id nobody has)
+         *     is shown too.
+         */
         get: operations["security_log"];
         put?: never;
         post?: never;
@@ -147,10 +155,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sessions, newest first */
+        /** Sessions, newest first. */
         get: operations["list_sessions"];
         put?: never;
-        /** Invite an end user */
+        /** Invite an end user. */
         post: operations["create_session"];
         delete?: never;
         options?: never;
@@ -165,7 +173,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One session with its chat and events */
+        /** One session with its chat and events. */
         get: operations["show_session"];
         put?: never;
         post?: never;
@@ -184,7 +192,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Keep a chat line */
+        /** Keep a chat line. */
         post: operations["add_chat_line"];
         delete?: never;
         options?: never;
@@ -201,7 +209,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Connect again to a session one holds */
+        /** Connect again to a session one holds. */
         post: operations["connect"];
         delete?: never;
         options?: never;
@@ -218,7 +226,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a session */
+        /** End a session. */
         post: operations["end_session"];
         delete?: never;
         options?: never;
@@ -235,7 +243,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a waiting session */
+        /** Take a waiting session. */
         post: operations["pick_up"];
         delete?: never;
         options?: never;
@@ -252,7 +260,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign in */
+        /** Sign in. */
         post: operations["sign_in"];
         delete?: never;
         options?: never;
@@ -269,7 +277,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign out */
+        /** Sign out. */
         post: operations["sign_out"];
         delete?: never;
         options?: never;
@@ -281,155 +289,298 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A company. */
         Account: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description The account's id.
+             */
             id: string;
+            /** @description The company's name. */
             name: string;
         };
+        /** @description A signed charter. */
         Charter: {
+            /** @description The document's bytes in base64. */
             document: string;
+            /** @description The Ed25519 signature in base64. */
             signature: string;
         };
-        /** @enum {string} */
+        /**
+         * @description Who wrote a chat line.
+         * @enum {string}
+         */
         ChatAuthor: "technician" | "end_user";
+        /** @description A line of chat. */
         ChatLine: {
-            /** Format: uuid */
-            line_id: string;
-            author: components["schemas"]["ChatAuthor"];
-            text: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When.
+             */
             at: string;
+            /** @description Who wrote it. */
+            author: components["schemas"]["ChatAuthor"];
+            /**
+             * Format: uuid
+             * @description Chosen by the writer; the same line sent twice is kept once.
+             */
+            line_id: string;
+            /** @description What they wrote, at most 16 KiB. */
+            text: string;
         };
+        /** @description What a console needs to reach the end user. */
         Connection: {
-            session: components["schemas"]["Session"];
-            gateways: string[];
-            ticket: string;
+            /** @description Ties charter and seal to this one applet: hexadecimal of 32 bytes. */
             binding: string;
+            /** @description The website's word on who is about to help. */
             charter: components["schemas"]["Charter"];
+            /** @description WebSocket URLs, best first. */
+            gateways: string[];
+            /** @description The session. */
+            session: components["schemas"]["Session"];
+            /** @description Admits the console at a gateway: base64url of 32 bytes, once, within 60 seconds. */
+            ticket: string;
         };
-        /** @enum {string} */
+        /**
+         * @description On whose account a session ended.
+         * @enum {string}
+         */
         EndedBy: "end_user" | "technician" | "system";
+        /** @description The body of every refusal. */
         Error: {
+            /** @description What was refused. */
             error: components["schemas"]["ErrorBody"];
         };
+        /** @description A refusal: the code is stable, the message is for people and may change. */
         ErrorBody: {
+            /** @description Stable word in kebab-case. */
             code: string;
+            /** @description What was wrong and what to do. */
             message: string;
         };
+        /** @description A gateway. */
         Gateway: {
-            url: string;
+            /** @description Where it stands. */
             region: string;
+            /** @description `wss://…` */
+            url: string;
         };
+        /** @description Where applets find a gateway. */
         GatewayList: {
+            /** @description Best first. */
             gateways: components["schemas"]["Gateway"][];
         };
+        /** @description The form that fetches the applet. */
         JoinDownload: {
+            /** @description From the `Ticket`. */
             join_token: string;
+            /** @description For which computer. */
             platform: components["schemas"]["PlatformName"];
         };
+        /** @description The token of a link; with a name it is used up. */
         JoinLink: {
-            token: string;
+            /** @description 1 to 64 characters; absent: only look who invites. */
             name?: string;
+            /** @description What stood behind `#`. */
+            token: string;
         };
+        /** @description A PIN and the end user's name. */
         JoinPin: {
-            pin: string;
+            /** @description 1 to 64 characters. */
             name: string;
+            /** @description Six digits; spaces and hyphens are skipped. */
+            pin: string;
         };
+        /** @description Who is signed in. */
         Me: {
-            member: components["schemas"]["Member"];
+            /** @description Their company. */
             account: components["schemas"]["Account"];
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description They are signed off after this long without activity.
+             */
             idle_sign_off_seconds: number;
+            /** @description The person. */
+            member: components["schemas"]["Member"];
         };
+        /** @description A member of the account. */
         Member: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description The member's id.
+             */
             id: string;
+            /** @description The name that end users see. */
             name: string;
-            sign_in_id: string;
+            /** @description What they are. */
             role: components["schemas"]["Role"];
+            /** @description What they type to sign in. */
+            sign_in_id: string;
         };
+        /** @description A new session with the secrets of its invitation, shown once. */
         NewSession: {
-            session: components["schemas"]["Session"];
-            pin: string;
-            /** Format: date-time */
-            pin_expires_at: string;
+            /** @description `https://HOST/join#TOKEN` */
             link: string;
+            /** @description Six digits. */
+            pin: string;
+            /**
+             * Format: date-time
+             * @description The PIN dies here.
+             */
+            pin_expires_at: string;
+            /** @description The session. */
+            session: components["schemas"]["Session"];
         };
+        /** @description A body without fields, kept for fields to come. */
         NoFields: Record<string, never>;
+        /** @description A member as others see them. */
         Person: {
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description The member's id.
+             */
             id: string;
+            /** @description The member's name. */
             name: string;
         };
+        /** @description A platform, and whether there is an applet for it. */
         Platform: {
-            platform: components["schemas"]["PlatformName"];
+            /** @description Whether it can be downloaded now. */
             available: boolean;
+            /** @description Which. */
+            platform: components["schemas"]["PlatformName"];
         };
-        /** @enum {string} */
+        /**
+         * @description What an applet is built for.
+         * @enum {string}
+         */
         PlatformName: "linux-x86_64" | "windows-x86_64" | "macos";
-        /** @enum {string} */
+        /**
+         * @description What a member is in the account.
+         * @enum {string}
+         */
         Role: "master_account_holder" | "master_administrator" | "administrator" | "technician";
-        /** @enum {string} */
-        Scope: "open" | "ended";
+        /** @description An entry of the security log. */
         SecurityEvent: {
-            /** Format: date-time */
-            at: string;
-            kind: string;
-            /** Format: uuid */
-            session_id?: string;
+            /** @description The address it came from. */
             address?: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What was tried. */
             detail: string;
+            /** @description Stable word in kebab-case. */
+            kind: string;
+            /**
+             * Format: uuid
+             * @description The session concerned.
+             */
+            session_id?: string;
         };
+        /** @description What was refused or noticed, newest first. */
         SecurityLog: {
+            /** @description The entries. */
             events: components["schemas"]["SecurityEvent"][];
         };
+        /** @description A support session. */
         Session: {
-            /** Format: uuid */
-            id: string;
-            state: components["schemas"]["SessionState"];
-            end_user_name?: string;
-            end_user_address?: string;
-            platform?: components["schemas"]["PlatformName"];
-            created_by: components["schemas"]["Person"];
-            technician?: components["schemas"]["Person"];
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            waiting_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was picked up.
+             */
             active_at?: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the invitation was made.
+             */
+            created_at: string;
+            /** @description Who made the invitation. */
+            created_by: components["schemas"]["Person"];
+            /** @description The IP address the applet was admitted from. */
+            end_user_address?: string;
+            /** @description The name the end user gave. */
+            end_user_name?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
             ended_at?: string;
+            /** @description On whose account it ended. */
             ended_by?: components["schemas"]["EndedBy"];
+            /**
+             * Format: uuid
+             * @description Its id.
+             */
+            id: string;
+            /** @description What the applet was downloaded for. */
+            platform?: components["schemas"]["PlatformName"];
+            /** @description Where it stands. */
+            state: components["schemas"]["SessionState"];
+            /** @description Who picked it up. */
+            technician?: components["schemas"]["Person"];
+            /**
+             * Format: date-time
+             * @description When the applet was admitted.
+             */
+            waiting_at?: string;
         };
+        /** @description A session with all that was kept of it. */
         SessionDetails: {
-            session: components["schemas"]["Session"];
+            /** @description Its chat, oldest first. */
             chat: components["schemas"]["ChatLine"][];
+            /** @description What happened, oldest first. */
             events: components["schemas"]["SessionEvent"][];
+            /** @description The session. */
+            session: components["schemas"]["Session"];
         };
+        /** @description Something that happened in a session. */
         SessionEvent: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When.
+             */
             at: string;
-            kind: components["schemas"]["SessionEventKind"];
+            /** @description A name, a right, an address: short text. */
             detail: string;
+            /** @description What. */
+            kind: components["schemas"]["SessionEventKind"];
         };
-        /** @enum {string} */
+        /**
+         * @description What kind of thing happened.
+         * @enum {string}
+         */
         SessionEventKind: "created" | "joined" | "downloaded" | "waiting" | "picked_up" | "granted" | "refused" | "withdrawn" | "violation" | "connection_lost" | "ended";
+        /** @description Sessions, newest first. */
         SessionList: {
+            /** @description The sessions. */
             sessions: components["schemas"]["Session"][];
         };
-        /** @enum {string} */
+        /**
+         * @description Where a session stands.
+         * @enum {string}
+         */
         SessionState: "connecting" | "waiting" | "active" | "closed" | "timed_out" | "aborted";
+        /** @description What a person types to sign in. */
         SignIn: {
+            /** @description The sign-in id; case does not matter. */
             id: string;
+            /** @description The password. */
             password: string;
         };
+        /** @description Who is about to help, and what fetches the applet. */
         Ticket: {
+            /** @description The company. */
             company: string;
-            technician: string;
+            /** @description The name the end user gave. */
             end_user_name?: string;
+            /** @description Fetches the applet for 30 minutes. */
             join_token?: string;
+            /** @description What there is to download. */
             platforms: components["schemas"]["Platform"][];
+            /** @description The technician who invited. */
+            technician: string;
         };
     };
     responses: never;
@@ -449,6 +600,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description the gateways, best first */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -477,6 +629,7 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -509,6 +662,7 @@ export interface operations {
                     "application/octet-stream": unknown;
                 };
             };
+            /** @description bad-request */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -517,6 +671,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -525,6 +680,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description join-not-valid */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -533,6 +689,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description platform-not-available */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -556,6 +713,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description who helps; with a name also what fetches the applet */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -564,6 +722,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ticket"];
                 };
             };
+            /** @description bad-request, bad-name */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -572,6 +731,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -580,15 +740,8 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description link-not-valid */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Error"];
-                };
-            };
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -611,6 +764,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description who helps, and what fetches the applet */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -619,6 +773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ticket"];
                 };
             };
+            /** @description bad-request, bad-name */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -627,6 +782,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -635,6 +791,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description pin-not-valid */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -643,6 +800,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description slow-down */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -662,6 +820,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description the member and the account */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -670,6 +829,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -689,13 +849,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description done */
+            /** @description the sign-in lives on */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -704,6 +865,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -717,6 +879,7 @@ export interface operations {
     security_log: {
         parameters: {
             query?: {
+                /** @description How many at most: 1 to 1000, 100 when absent. */
                 limit?: number;
             };
             header?: never;
@@ -725,6 +888,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description the entries */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -733,6 +897,7 @@ export interface operations {
                     "application/json": components["schemas"]["SecurityLog"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -741,6 +906,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -754,8 +920,11 @@ export interface operations {
     list_sessions: {
         parameters: {
             query?: {
-                scope?: components["schemas"]["Scope"];
+                /** @description Which sessions; `open` when absent. */
+                scope?: "open" | "ended";
+                /** @description How many at most: 1 to 200, 50 when absent. */
                 limit?: number;
+                /** @description Only sessions created before this time; for `ended`. */
                 before?: string;
             };
             header?: never;
@@ -764,6 +933,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description the sessions */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -772,6 +942,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
+            /** @description bad-request */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -780,6 +951,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -803,6 +975,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description the session with its invitation */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -811,6 +984,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewSession"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -819,6 +993,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -834,12 +1009,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description the session */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description the session */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -848,6 +1025,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionDetails"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -856,6 +1034,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description not-found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -871,6 +1050,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description the session */
                 id: string;
             };
             cookie?: never;
@@ -881,13 +1061,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description done */
+            /** @description kept, now or before */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
+            /** @description bad-request */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -896,6 +1077,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -904,6 +1086,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -912,6 +1095,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description not-found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -920,6 +1104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description session-not-yours */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -935,12 +1120,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description the session */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description a new ticket */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -949,6 +1136,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -957,6 +1145,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -965,6 +1154,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description not-found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -973,6 +1163,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description session-not-waiting, session-not-yours, session-ended */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -988,19 +1179,21 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description the session */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description done */
+            /** @description ended, now or before */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1009,6 +1202,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1017,7 +1211,17 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description not-found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description session-not-yours */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1032,12 +1236,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description the session */
                 id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description picked up */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1046,6 +1252,7 @@ export interface operations {
                     "application/json": components["schemas"]["Connection"];
                 };
             };
+            /** @description signed-out */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1054,6 +1261,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin, forbidden */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1062,6 +1270,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description not-found */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1070,6 +1279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description session-not-waiting */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1093,6 +1303,7 @@ export interface operations {
             };
         };
         responses: {
+            /** @description signed in, with the cookie */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1101,6 +1312,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
+            /** @description sign-in-failed */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1109,6 +1321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1117,6 +1330,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description slow-down */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1136,13 +1350,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description done */
+            /** @description signed out */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
+            /** @description foreign-origin */
             403: {
                 headers: {
                     [name: string]: unknown;
