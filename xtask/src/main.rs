@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command line tool talks to its user
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bench;
 mod clock;
 mod demo;
 mod fuzz;
@@ -43,6 +44,8 @@ enum Chore {
     Layers,
     /// Write openapi/belay.json from the server's code and the TypeScript client from that.
     Openapi(openapi::Options),
+    /// Measure Belay beside a peer.
+    Bench(bench::Options),
     /// Let libFuzzer search one of the targets of fuzz/.
     Fuzz(fuzz::Options),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Layers => layers::run(),
         Chore::Openapi(options) => openapi::run(&options),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
     };
     match done {

@@ -16,6 +16,8 @@ pub enum Purpose {
     Desktop,
     /// The end-to-end tests besides.
     Test,
+    /// The benches besides.
+    Bench,
 }
 
 /// Installs what is missing for `purpose`; does nothing when all is there or the system has no apt.
@@ -50,7 +52,8 @@ fn wanted(purpose: Purpose) -> Result<Vec<&'static str>> {
             "always" => Purpose::Always,
             "desktop" => Purpose::Desktop,
             "test" => Purpose::Test,
-            other => bail!("xtask/packages.txt: `{other}` is no purpose; use always, desktop or test"),
+            "bench" => Purpose::Bench,
+            other => bail!("xtask/packages.txt: `{other}` is no purpose; use always, desktop, test or bench"),
         };
         if when <= purpose {
             names.push(name);

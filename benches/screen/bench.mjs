@@ -1,0 +1,83 @@
+// node bench.mjs --target belay|tigervnc --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE]: one run of one target, as JSON.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Console } from './parts/console.mjs';
+import { Desk } from './parts/desk.mjs';
+import { connect, fidelity, latency, workload } from './parts/measure.mjs';
+import { endAll, megabytes, say, sleep, watch } from './parts/processes.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    target: { type: 'string' }, run: { type: 'string', default: '1' }, secs: { type: 'string', default: '10' },
+    tools: { type: 'string' }, out: { type: 'string' }, xtask: { type: 'string' },
+    keys: { type: 'string', default: '50' }, connects: { type: 'string', default: '3' },
+    workloads: { type: 'string', default: 'idle,type,scroll,move,anim' },
+  },
+});
+
+const name = `${options.target}-${options.run}`;
+const folder = resolve(options.out, name);
+mkdirSync(folder, { recursive: true });
+const target = await import(`./targets/${options.target}.mjs`);
+const result = { target: options.target, run: Number(options.run), seconds: Number(options.secs), date: new Date().toISOString() };
+const bench = { target, folder, roles: {}, xtask: options.xtask };
+
+async function measure() {
+  bench.desk = await Desk.open(resolve(options.tools), folder);
+  Object.assign(bench.roles, { x: [bench.desk.server.pid], desk: [bench.desk.program.pid] });
+  await target.prepare(bench);
+  await sleep(3000);
+  const alone = watch(bench.roles);
+  await sleep(4000);
+  result.cpu_alone = alone();
+  bench.console = await Console.open(folder);
+  bench.roles.browser = bench.console.processes;
+  await target.open(bench);
+
+  result.connect_ms = [];
+  for (let count = 1; count <= Number(options.connects); count += 1) {
+    result.connect_ms.push(await connect(bench));
+    if (count < Number(options.connects)) {
+      await target.disconnect(bench);
+      await sleep(1500);
+    }
+  }
+  say(name, 'connect', result.connect_ms.join(', '));
+  await sleep(1500);
+  await target.control(bench);
+  await bench.desk.focus();
+  const { page } = bench.console;
+  await page.screenshot({ path: join(folder, 'console.png') });
+  await page.mouse.click(...await bench.console.at(1620, 300));
+  await sleep(800);
+
+  const count = Number(options.keys);
+  result.key = await latency(bench, count, () => page.keyboard.press('a'));
+  say(name, 'key', result.key.p50, '/', result.key.p95, 'lost', result.key.lost);
+  const place = await bench.console.at(1620, 330);
+  await page.mouse.move(...place);
+  result.click = await latency(bench, count, () => page.mouse.click(...place));
+  say(name, 'click', result.click.p50, '/', result.click.p95, 'lost', result.click.lost);
+  bench.desk.tell('ptr 1660 1000');
+  result.workloads = {};
+  for (const load of options.workloads.split(',')) {
+    result.workloads[load] = await workload(bench, load, result.seconds);
+    say(name, load, JSON.stringify(result.workloads[load]));
+  }
+  result.fidelity = await fidelity(bench);
+  result.megabytes = megabytes(bench.roles);
+}
+
+try {
+  await measure();
+} catch (error) {
+  result.error = error.stack;
+  say(name, 'failed:', error.stack);
+  await bench.console?.page.screenshot({ path: join(folder, 'error.png') }).catch(() => undefined);
+}
+writeFileSync(join(options.out, `${name}.json`), `${JSON.stringify(result, null, 1)}\n`);
+await bench.console?.close().catch(() => undefined);
+bench.desk?.close();
+await endAll();
+process.exit(result.error ? 1 : 0);

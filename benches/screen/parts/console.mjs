@@ -1,0 +1,47 @@
+// The technician's browser with the page that shows the desktop.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { withCommandLine } from './processes.mjs';
+
+const { chromium } = createRequire(new URL('../../../web/package.json', import.meta.url))('playwright-core');
+
+const FLAGS = [
+  '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--disable-features=Translate', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', '--ignore-certificate-errors',
+];
+
+export class Console {
+  static async open(folder) {
+    const one = new Console();
+    const profile = one.profile = mkdtempSync(join(folder, 'profile-'));
+    one.browser = await chromium.launchPersistentContext(profile, {
+      executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreDefaultArgs: ['--headless'],
+      args: FLAGS, viewport: { width: 1920, height: 1080 }, ignoreHTTPSErrors: true, locale: 'en-GB',
+    });
+    one.processes = withCommandLine(profile);
+    one.page = one.browser.pages()[0] ?? await one.browser.newPage();
+    await one.page.addInitScript({ path: fileURLToPath(new URL('page.js', import.meta.url)) });
+    return one;
+  }
+
+  /** Names the element that shows the desktop. */
+  look(surface) {
+    return this.page.evaluate((css) => { window.__bench.surface = css; }, surface);
+  }
+
+  /** Where a pixel of the desktop is in the page. */
+  async at(x, y) {
+    const box = await this.page.evaluate(() => {
+      const box = window.__bench.element().getBoundingClientRect();
+      return { x: box.x, y: box.y, width: box.width, height: box.height };
+    });
+    return [box.x + x * box.width / 1920, box.y + y * box.height / 1080];
+  }
+
+  async close() {
+    await this.browser.close();
+    rmSync(this.profile, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,74 @@
+// Belay itself, as people use it: its demo, its console, and an end user who allows what is asked.
+//
+// Connecting is counted from the click on "pick up" to a session that is ready to ask, and from the end user's key stroke that allows
+// the view to the whole picture. The time in which a person reads the question is not counted. Later connections give the view back and
+// ask anew: for them only the second part is measured, the first is taken from the first time.
+import { join } from 'node:path';
+import { say, sleep, start } from '../parts/processes.mjs';
+
+/** A prompt takes no answer before this time, so that nobody allows by accident. */
+const SAFETY_DELAY_MS = 3000;
+const PROMPT_MS = 400;
+
+export const surface = '[data-testid="screen"]';
+
+export async function prepare(bench) {
+  const words = ['demo', '--json', '--display', bench.desk.display, '--no-programs'];
+  const demo = start(join(bench.folder, 'demo.log'), bench.xtask, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const line = await new Promise((resolve, reject) => {
+    let heard = '';
+    demo.stdout.on('data', (data) => {
+      heard += data;
+      const found = heard.split('\n').find((text) => text.startsWith('{'));
+      if (found && heard.endsWith('\n')) resolve(found);
+    });
+    demo.on('exit', (code) => reject(new Error(`the demo ended with ${code}`)));
+  });
+  bench.demo = JSON.parse(line);
+  Object.assign(bench.roles, { agent: [bench.demo.applet_pid], server: [bench.demo.server_pid] });
+  await bench.desk.focus();
+}
+
+const at = (bench, id) => bench.console.page.locator(`[data-testid="${id}"]`).first();
+
+export async function open(bench) {
+  const { page } = bench.console;
+  await page.goto(bench.demo.url);
+  await at(bench, 'sign-in-id').fill(bench.demo.technician.id);
+  await at(bench, 'sign-in-password').fill(bench.demo.technician.password);
+  await at(bench, 'sign-in-submit').click();
+  await at(bench, 'pick-up').waitFor();
+}
+
+export async function connect(bench) {
+  if (bench.ready === undefined) {
+    const asked = Date.now();
+    await at(bench, 'pick-up').click();
+    await bench.console.page.locator('[data-testid="tool-view"]:not([disabled])').first().waitFor();
+    bench.ready = Date.now() - asked;
+  }
+  return { since: await allow(bench, 'tool-view'), besides: bench.ready };
+}
+
+export async function disconnect(bench) {
+  await at(bench, 'tool-view').click();
+  await at(bench, 'stage-message').waitFor();
+}
+
+export async function control(bench) {
+  await allow(bench, 'tool-control');
+  await bench.console.page.locator('[data-testid="consent-remote_control"][data-state="granted"]').waitFor();
+  await sleep(600);
+  await bench.desk.focus();
+}
+
+/** Asks for a right and has the end user allow it. Returns when they did. */
+async function allow(bench, tool) {
+  await at(bench, tool).click();
+  await sleep(SAFETY_DELAY_MS + PROMPT_MS);
+  const since = Date.now();
+  bench.desk.key('alt+a');
+  // The applet's windows come up over the measured desktop, which has no window manager: it goes back on top.
+  for (const wait of [20, 60, 100, 200, 400, 800]) setTimeout(() => void bench.desk.focus().catch((error) => say(error.message)), wait);
+  return since;
+}
