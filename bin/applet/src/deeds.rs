@@ -1,0 +1,209 @@
+//! What the conductor hears and what it has done: the seam between deciding and doing.
+
+use belay_permission::{Admitted, Answer, EndReason, PromptId};
+use belay_wire::gateway::{Leaving, Refusal, ReportKind};
+use belay_wire::input::Input;
+use belay_wire::{Message, Moment, Right, Rights, SessionId};
+
+use crate::exit::Exit;
+use crate::host_log::{Entry, Whom};
+
+/// One opening of the screen; what comes from an earlier one is too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening(pub u32);
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Happening {
+    /// The gateway let this program in.
+    Admitted(SessionId),
+    /// The gateway did not, or put it out.
+    Refused(Refusal),
+    /// No gateway could be reached.
+    Unreachable,
+    /// A console is there, sealed; an earlier one is over.
+    Paired,
+    /// The console said something.
+    Message(Message),
+    /// The console went.
+    PartnerLeft(Leaving),
+    /// The console broke the protocol; this pairing is over.
+    Breach(String),
+    /// The connection to the gateway is gone.
+    Lost(String),
+    /// The person at this computer did something.
+    Person(Person),
+    /// The capture thread has something for the console.
+    Picture(Opening, Message),
+    /// A tool does not work on this computer.
+    Failed(Right, String),
+    /// Input into our own windows was dropped.
+    OwnWindow,
+    /// The host log could not be written.
+    LogFailed,
+    /// Only the time has passed.
+    Tick,
+}
+
+/// What the person at this computer did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Answered a prompt.
+    Answered(PromptId, Answer),
+    /// Took rights back.
+    Withdrew(Rights),
+    /// Pressed End, or closed the main window.
+    Left,
+    /// Pressed the panic key.
+    Panicked,
+    /// Wrote a chat line; the id is fresh and random.
+    Said {
+        /// The line's id.
+        line: [u8; 16],
+        /// What they wrote.
+        text: String,
+    },
+    /// Began or stopped to type.
+    Typing(bool),
+}
+
+/// Something to be done, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Say this to the console.
+    Send(Message),
+    /// Let the website know.
+    Report(ReportKind, Right),
+    /// Say goodbye to the gateway; nothing follows.
+    Leave(Leaving),
+    /// For the capture thread.
+    Screen(ScreenDeed),
+    /// Move mouse or keyboard.
+    Inject(Admitted, Input),
+    /// Let go of every key and button, and drop what still waits to be injected.
+    LetGo,
+    /// Write into the host log.
+    Log(Whom, Entry),
+    /// Show the person at this computer.
+    Show(Show),
+    /// End the program with this code when the time comes, or when the person closes the window.
+    Finish(Exit, Moment),
+}
+
+/// For the capture thread.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ScreenDeed {
+    /// Show a monitor, from nothing.
+    Open(Admitted, Opening, u8),
+    /// The viewer lost track.
+    Resync(Admitted),
+    /// The viewer has drawn this update.
+    Seen(u32),
+    /// Stop at once.
+    Close,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partner {
+    /// The technician's name, cleaned.
+    pub technician: String,
+    /// The company's name, cleaned.
+    pub company: String,
+    /// The domain the website vouches for, cleaned.
+    pub domain: String,
+}
+
+/// What the windows show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Where the session stands.
+    State(State),
+    /// Ask.
+    Prompt {
+        /// Which prompt.
+        prompt: PromptId,
+        /// What is asked.
+        rights: Rights,
+        /// From when on it can be allowed.
+        answerable_at: Moment,
+        /// When it counts as refused.
+        expires_at: Moment,
+        /// Who asks.
+        partner: Partner,
+    },
+    /// Take the prompt away.
+    HidePrompt(PromptId),
+    /// What is shared from now on.
+    Shared(Rights, Partner),
+    /// A chat line, cleaned.
+    Chat {
+        /// Whether the person at this computer wrote it.
+        mine: bool,
+        /// What it says.
+        text: String,
+    },
+    /// Whether the technician is writing.
+    Typing(bool),
+    /// Something for the list of what happened.
+    Story(Story),
+}
+
+/// Where the session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Looking for a gateway.
+    Connecting,
+    /// In the queue.
+    Waiting,
+    /// Waiting again after the technician's connection broke.
+    Interrupted,
+    /// A console is there; who it is is not known yet.
+    Greeting,
+    /// A technician with a good charter is there.
+    Connected(Partner),
+    /// A technician with a bad charter is there.
+    Untrusted,
+    /// Over.
+    Over(Over),
+}
+
+/// Why it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The session ended.
+    Ended(EndReason),
+    /// The server closed it.
+    Closed,
+    /// The connection is gone.
+    Lost,
+    /// The gateway did not let the program in.
+    Refused(Refusal),
+    /// No gateway was reached.
+    Unreachable,
+}
+
+/// One thing that happened, for the person's own list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Story {
+    Connected,
+    Technician(Partner),
+    Left,
+    Breach,
+    Untrusted,
+    Asked(Right),
+    Granted(Right),
+    Refused(Right),
+    TimedOut(Right),
+    Cancelled(Right),
+    ViewStarted,
+    ViewEnded,
+    ControlEnded,
+    Withdrawn(Right),
+    Released(Right),
+    Failed(Right),
+    Violation(Right),
+    Over(Over),
+    LogFailed,
+}

@@ -1,0 +1,232 @@
+//! The message catalogue of the end user's program: every word it shows, in every language it speaks.
+
+mod de;
+mod en;
+
+use belay_permission::EndReason;
+use belay_wire::gateway::Refusal;
+use belay_wire::{Right, Rights};
+
+/// A language the program speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Language {
+    /// English.
+    En,
+    /// German.
+    De,
+}
+
+impl Language {
+    /// The computer's language (LC_ALL, LC_MESSAGES, LANG, or what the system says); English if Belay does not speak it.
+    pub fn of_system() -> Language {
+        let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        Language::of_locale(&named.or_else(sys_locale::get_locale).unwrap_or_default())
+    }
+
+    /// The language of a locale such as `de_AT.UTF-8`.
+    pub fn of_locale(locale: &str) -> Language {
+        let language = locale.split(['_', '-', '.', '@']).next().unwrap_or_default();
+        if language.eq_ignore_ascii_case("de") { Language::De } else { Language::En }
+    }
+
+    /// Its code, such as `de`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Language::En => "en",
+            Language::De => "de",
+        }
+    }
+
+    /// Its words.
+    pub const fn texts(self) -> &'static Texts {
+        match self {
+            Language::En => &en::TEXTS,
+            Language::De => &de::TEXTS,
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($name:ident)*) => {
+        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{right}` and `{library}` are filled in.
+        #[allow(missing_docs)]
+        #[derive(Debug)]
+        pub struct Texts { $(pub $name: &'static str,)* }
+
+        #[cfg(test)]
+        impl Texts {
+            fn all(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+texts! {
+    title title_plain prompt_title bar_title
+    connecting_heading connecting_detail waiting_heading waiting_detail greeting_heading greeting_detail
+    connected_heading connected_detail interrupted_detail untrusted_heading untrusted_detail
+    ended_heading ended_by_end_user ended_by_panic ended_by_technician ended_by_time ended_by_server
+    lost_heading lost_detail
+    refused_heading refused_unknown refused_used refused_expired refused_foreign refused_busy refused_slow_down refused_other
+    unreachable_heading unreachable_detail
+    trouble_heading trouble_detail
+    plain_heading plain_detail damaged_heading damaged_detail no_display no_keyboard_library
+    shared_heading nothing_shared view_label control_label stop_view stop_control end_session close panic_hint no_panic_hint
+    chat_tab story_tab chat_empty chat_placeholder chat_not_yet send you typing
+    asks_view asks_control asks_both means_view means_control means_both prompt_domain
+    allow refuse prompt_warning countdown remaining
+    sees uses
+    right_view right_control
+    story_connected story_technician story_left story_breach story_asked story_granted story_refused story_timed_out
+    story_cancelled story_view_started story_view_ended story_control_ended story_withdrawn story_released story_failed
+    story_violation story_untrusted story_log_failed
+}
+
+impl Texts {
+    /// What this right is called in the middle of a sentence.
+    pub const fn right(&self, right: Right) -> &'static str {
+        match right {
+            Right::DesktopView => self.right_view,
+            Right::RemoteControl => self.right_control,
+        }
+    }
+
+    /// The sentence that asks for these rights, and the one that says what it means.
+    pub fn question(&self, rights: Rights) -> (&'static str, &'static str) {
+        match (rights.contains(Right::DesktopView), rights.contains(Right::RemoteControl)) {
+            (true, true) => (self.asks_both, self.means_both),
+            (false, true) => (self.asks_control, self.means_control),
+            (true, false) | (false, false) => (self.asks_view, self.means_view),
+        }
+    }
+
+    /// Why the session is over.
+    pub fn ended(&self, why: EndReason) -> &'static str {
+        match why {
+            EndReason::EndUser => self.ended_by_end_user,
+            EndReason::PanicKey => self.ended_by_panic,
+            EndReason::Technician => self.ended_by_technician,
+            EndReason::LinkLost => self.lost_detail,
+            EndReason::CharterExpired => self.ended_by_time,
+        }
+    }
+
+    /// Why the gateway let nobody in.
+    pub fn refused(&self, why: Refusal) -> &'static str {
+        match why {
+            Refusal::Unknown => self.refused_unknown,
+            Refusal::Used => self.refused_used,
+            Refusal::Expired => self.refused_expired,
+            Refusal::Foreign => self.refused_foreign,
+            Refusal::Full | Refusal::Unavailable => self.refused_busy,
+            Refusal::SlowDown => self.refused_slow_down,
+            Refusal::Protocol | Refusal::Replaced => self.refused_other,
+        }
+    }
+}
+
+/// Splits a label at the letter after its `&`: before it, the letter, after it.
+pub fn access(text: &str) -> (&str, &str, &str) {
+    let Some((before, rest)) = text.split_once('&') else { return (text, "", "") };
+    let (letter, after) = rest.split_at(rest.chars().next().map_or(0, char::len_utf8));
+    (before, letter, after)
+}
+
+/// Puts values into a text's places, once: a value that holds a place's name stays as it is.
+pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let known = after.split_once('}').and_then(|(name, tail)| {
+            values.iter().find(|(key, _)| *key == name).map(|(_, value)| (value, tail))
+        });
+        match known {
+            Some((value, tail)) => {
+                filled.push_str(value);
+                rest = tail;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<&str> {
+        let mut places: Vec<&str> =
+            text.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| name).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    #[test]
+    fn both_languages_say_everything_with_the_same_places() {
+        let known = ["technician", "company", "domain", "operator", "seconds", "right", "library"];
+        for ((name, en), (_, de)) in en::TEXTS.all().into_iter().zip(de::TEXTS.all()) {
+            for text in [en, de] {
+                assert!(!text.trim().is_empty(), "{name} is empty");
+                assert!(!text.contains('!'), "{name}: nobody is shouted at");
+            }
+            assert_eq!(places(en), places(de), "{name}");
+            assert!(places(en).iter().all(|place| known.contains(place)), "{name}: unknown place");
+        }
+    }
+
+    #[test]
+    fn german_says_sie_and_is_no_copy() {
+        let same: Vec<_> = en::TEXTS.all().into_iter().zip(de::TEXTS.all()).filter(|((_, en), (_, de))| en == de && en.contains(' ')).collect();
+        assert!(same.is_empty(), "{same:?}");
+        for (name, text) in de::TEXTS.all() {
+            for word in text.split(|c: char| !c.is_alphabetic()) {
+                assert!(!matches!(word, "du" | "dein" | "deine" | "deinen" | "dir" | "dich"), "{name}");
+            }
+        }
+    }
+
+    /// Alt+A is the key in both languages: tests and screen readers' scripts rely on it. No window has a letter twice.
+    #[test]
+    fn the_letters_of_the_buttons_are_distinct() {
+        for texts in [&en::TEXTS, &de::TEXTS] {
+            assert_eq!(access(texts.allow).1.to_lowercase(), "a");
+            let letters = [texts.stop_view, texts.stop_control, texts.end_session].map(|text| access(text).1.to_lowercase());
+            assert!(letters.iter().all(|letter| letter.chars().count() == 1));
+            assert!(letters[0] != letters[1] && letters[1] != letters[2] && letters[0] != letters[2], "{letters:?}");
+        }
+        assert_eq!(access("Plain"), ("Plain", "", ""));
+        assert_eq!(access("Erl&auben"), ("Erl", "a", "uben"));
+    }
+
+    #[test]
+    fn every_title_starts_with_the_product() {
+        for texts in [&en::TEXTS, &de::TEXTS] {
+            for title in [texts.title, texts.title_plain, texts.prompt_title, texts.bar_title] {
+                assert!(title.starts_with("Belay"), "{title}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_not_filled_again() {
+        let text = fill("{technician} of {company} {x}", &[("technician", "{company}"), ("company", "Example")]);
+        assert_eq!(text, "{company} of Example {x}");
+    }
+
+    #[test]
+    fn locales_are_understood() {
+        for (locale, language) in
+            [("de_AT.UTF-8", Language::De), ("de-DE", Language::De), ("DE", Language::De), ("C", Language::En), ("", Language::En), ("nds_DE", Language::En)]
+        {
+            assert_eq!(Language::of_locale(locale), language, "{locale}");
+        }
+    }
+}

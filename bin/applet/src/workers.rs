@@ -1,0 +1,153 @@
+//! Capture, input and panic key: the threads that touch the desktop.
+
+mod hands;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
+use belay_permission::Admitted;
+use belay_wire::input::Input;
+use belay_wire::{Message, Right};
+use tokio::sync::mpsc;
+
+use crate::deeds::{Happening, Opening, Person, ScreenDeed};
+use crate::run::FromWindow;
+use hands::Hands;
+
+/// The threads that touch the desktop.
+pub struct Workers {
+    screen: Option<Screen>,
+    shown: Option<Shown>,
+    hands: Hands,
+    /// Set by the panic key itself, before anybody decides anything: from then on nothing moves and no picture leaves.
+    halted: Arc<AtomicBool>,
+    panic_key: Option<PanicKey>,
+    happen: mpsc::Sender<Happening>,
+}
+
+/// A feed, and the flag that tells its end by our will from its end by failure.
+struct Shown {
+    feed: Feed,
+    closed: Arc<AtomicBool>,
+}
+
+impl Workers {
+    /// Opens the desktop and takes the panic key; nothing is looked at or touched yet.
+    pub fn start(happen: mpsc::Sender<Happening>, say: mpsc::Sender<FromWindow>) -> Workers {
+        let screen = told("the desktop cannot be shown", Screen::open(None));
+        let halted = Arc::new(AtomicBool::new(false));
+        let halt = halted.clone();
+        let pressed = move || {
+            halt.store(true, Ordering::SeqCst);
+            if say.try_send(FromWindow::Person(Person::Panicked)).is_err() {
+                tracing::error!("the panic key stopped everything, but the session does not know");
+            }
+        };
+        let panic_key = screen
+            .as_ref()
+            .and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
+        let hands = Hands::start(happen.clone(), halted.clone());
+        Workers { screen, shown: None, hands, halted, panic_key, happen }
+    }
+
+    /// Whether the Pause key stops everything.
+    pub fn has_panic_key(&self) -> bool {
+        self.panic_key.is_some()
+    }
+
+    /// Shows the screen, or no longer.
+    pub fn screen(&mut self, deed: ScreenDeed) {
+        match deed {
+            ScreenDeed::Open(admitted, opening, monitor) => {
+                self.close();
+                match self.open(admitted, opening, monitor) {
+                    Ok(shown) => self.shown = Some(shown),
+                    Err(why) => self.failed(why),
+                }
+            }
+            // The admission is used up by the picture that follows.
+            ScreenDeed::Resync(_admitted) => {
+                if let Some(shown) = &self.shown {
+                    shown.feed.resync();
+                }
+            }
+            ScreenDeed::Seen(number) => {
+                if let Some(shown) = &self.shown {
+                    shown.feed.seen(number);
+                }
+            }
+            ScreenDeed::Close => self.close(),
+        }
+    }
+
+    /// Moves mouse or keyboard, soon.
+    pub fn inject(&mut self, admitted: Admitted, input: Input) {
+        self.hands.inject(admitted, input);
+    }
+
+    /// Drops what still waits, and lets go of every key and button.
+    pub fn let_go(&mut self) {
+        self.hands.let_go();
+    }
+
+    /// Stops everything for good.
+    pub fn stop(&mut self) {
+        self.close();
+        self.hands.stop();
+        self.panic_key = None;
+    }
+
+    fn open(&self, admitted: Admitted, opening: Opening, monitor: u8) -> Result<Shown, String> {
+        let Some(screen) = &self.screen else { return Err("this desktop cannot be captured".into()) };
+        let closed = Arc::new(AtomicBool::new(false));
+        let end = EndOfFeed { closed: closed.clone(), happen: self.happen.clone() };
+        let halted = self.halted.clone();
+        let send = move |message: Message| {
+            !end.closed.load(Ordering::SeqCst)
+                && !halted.load(Ordering::SeqCst)
+                && end.happen.blocking_send(Happening::Picture(opening, message)).is_ok()
+        };
+        match Feed::start(screen, admitted, monitor, send) {
+            Ok(feed) => Ok(Shown { feed, closed }),
+            Err(error) => {
+                // The end of a feed that never began is told by its error alone.
+                closed.store(true, Ordering::SeqCst);
+                Err(error.to_string())
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(shown) = self.shown.take() {
+            shown.closed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn failed(&self, why: String) {
+        if self.happen.try_send(Happening::Failed(Right::DesktopView, why)).is_err() {
+            tracing::error!("a failure of the capture could not be told");
+        }
+    }
+}
+
+/// Tells when a feed ends that nobody closed.
+struct EndOfFeed {
+    closed: Arc<AtomicBool>,
+    happen: mpsc::Sender<Happening>,
+}
+
+impl Drop for EndOfFeed {
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::SeqCst) {
+            let why = "the capture ended; the program's own log says why".to_owned();
+            if self.happen.try_send(Happening::Failed(Right::DesktopView, why)).is_err() {
+                tracing::debug!("nobody is left to be told that the capture ended");
+            }
+        }
+    }
+}
+
+fn told<T>(what: &str, result: Result<T, DesktopError>) -> Option<T> {
+    result.map_err(|error| tracing::warn!(%error, "{what}")).ok()
+}
