@@ -1,5 +1,6 @@
 // What people paste, what links carry, which computer they sit at.
 import { describe, expect, test } from 'vitest';
+import { parseKept } from '../src/kept';
 import { tokenOf } from '../src/link';
 import { pinDigits, pinShown } from '../src/pin';
 import { detect } from '../src/platform';
@@ -25,6 +26,13 @@ test('only what looks like a token is taken from a link', () => {
   expect(tokenOf('#')).toBeUndefined();
   expect(tokenOf('#short')).toBeUndefined();
   expect(tokenOf(`#${token}<script>`)).toBeUndefined();
+});
+
+test('a reload brings back a join that still lives, and nothing else', () => {
+  const kept = { ticket: { company: 'Example GmbH', technician: 'Tess Example', join_token: 'x', platforms: [] }, name: 'Ada', until: 1000 };
+  expect(parseKept(JSON.stringify(kept), 999)).toEqual(kept);
+  expect(parseKept(JSON.stringify(kept), 1000)).toBeUndefined();
+  expect(parseKept(JSON.stringify({ ...kept, ticket: { ...kept.ticket, join_token: undefined } }), 0)).toBeUndefined();
 });
 
 describe('the computer is told from the browser', () => {
