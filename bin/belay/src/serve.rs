@@ -61,9 +61,9 @@ pub async fn serve(config: &Config, form: Form) -> anyhow::Result<()> {
     let stopper = tokio::spawn(stop_when_asked(handle.clone()));
     let service = app(&website, gateway::routes(gateway))
         .into_make_service_with_connect_info::<SocketAddr>();
+    // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
     let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
         .handle(handle)
-        .http1_only()
         .first_request_timeout(HEADERS_WITHIN);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
     announce(&public, &tls.fingerprint, config, form)?;
