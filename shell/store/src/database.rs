@@ -168,10 +168,10 @@ fn options(path: &Path, key: &Key, absent: Absent) -> ConnectOptions {
                 .busy_timeout(BUSY)
                 .thread_name(|number| format!("{}{number}", exit::THREAD_NAME))
                 // Here and not in the options themselves, which print what they hold. It goes before every other pragma.
-                .pragma("key", format!("\"x'{}'\"", hex.as_str()))
+                // SQLCipher's own complaints about a wrong key are silenced in the same breath: later pragmas read pages.
+                .pragma("key", format!("\"x'{}'\"; PRAGMA cipher_log_level = NONE", hex.as_str()))
                 .pragma("synchronous", "FULL")
                 .pragma("secure_delete", "ON")
-                .pragma("cipher_log_level", "NONE")
         });
     options
 }
