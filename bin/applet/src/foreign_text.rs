@@ -15,8 +15,10 @@ pub fn name(text: &str) -> String {
 
 /// One line without anything invisible, at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || is_line_end(c)).filter(|word| !word.is_empty()).collect();
-    isolate(cut(&visible(&words.join(" ")), max))
+    let spaced: String = text.chars().map(|c| if c.is_whitespace() || is_line_end(c) { ' ' } else { c }).collect();
+    let seen = visible(&spaced);
+    let words: Vec<&str> = seen.split(' ').filter(|word| !word.is_empty()).collect();
+    isolate(cut(&words.join(" "), max))
 }
 
 /// A chat line: line breaks stay, everything else invisible goes.

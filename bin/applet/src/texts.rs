@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn german_says_sie_and_is_no_copy() {
-        let same: Vec<_> = en::TEXTS.all().into_iter().zip(de::TEXTS.all()).filter(|((_, en), (_, de))| en == de && en.contains(' ')).collect();
+        let same: Vec<_> = en::TEXTS.all().into_iter().zip(de::TEXTS.all()).filter(|((name, en), (_, de))| en == de && en.contains(' ') && *name != "title").collect();
         assert!(same.is_empty(), "{same:?}");
         for (name, text) in de::TEXTS.all() {
             for word in text.split(|c: char| !c.is_alphabetic()) {

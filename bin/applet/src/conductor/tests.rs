@@ -320,5 +320,5 @@ fn a_random_hostile_console_gets_only_what_was_allowed() {
             }
         }
     }
-    assert!(injected > 1000, "{injected} of {steps} steps moved the mouse");
+    assert!(injected > 500, "{injected} of {steps} steps moved the mouse");
 }

@@ -142,7 +142,7 @@ impl Stage {
             Story::Released(right) => (texts.story_released, Some(*right), false),
             Story::Failed(right) => (texts.story_failed, Some(*right), true),
             Story::Violation(right) => (texts.story_violation, Some(*right), true),
-            Story::Over(over) => (self.farewell(*over).1, None, false),
+            Story::Over(over) => (self.farewell(*over).0, None, false),
             Story::LogFailed => (texts.story_log_failed, None, true),
         };
         let partner = if let Story::Technician(partner) = story { partner } else { &self.partner };
