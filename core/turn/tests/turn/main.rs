@@ -1,0 +1,7 @@
+//! The TURN machine against clients made of bytes: what RFC 8656 wants, who may reach whom, and random histories.
+
+mod client;
+mod flow;
+mod history;
+mod refusals;
+mod vectors;
