@@ -189,6 +189,7 @@ fn it_serves_over_tls_with_a_certificate_of_its_own_and_stops_when_asked() {
     assert!(answer.contains(&format!("{{\"url\":\"wss://{authority}/gateway/v1\",\"region\":\"local\"}}")), "{answer}");
     let plain = get(&pem, authority, "/gateway/v1");
     assert!(plain.starts_with("HTTP/1.1 4"), "no upgrade: {plain}");
+    assert_eq!(gateway_answers_nonsense(&pem, authority), [0x82, 0x02, 0x82, 0x06], "Refused(Protocol)");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -223,6 +224,38 @@ fn write_private(path: &Path, bytes: &[u8]) {
 
 /// One request over TLS that trusts nothing but this certificate.
 fn get(pem: &[u8], authority: &str, path: &str) -> String {
+    let mut stream = connect(pem, authority);
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// Opens a leg, sends a message that is no frame of the gateway's, and gives the first WebSocket frame that comes back.
+fn gateway_answers_nonsense(pem: &[u8], authority: &str) -> [u8; 4] {
+    let mut stream = connect(pem, authority);
+    write!(
+        stream,
+        "GET /gateway/v1 HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         sec-websocket-protocol: belay-gateway.1\r\n\r\n"
+    )
+    .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    // Binary, final, one byte, masked with zeros.
+    stream.write_all(&[0x82, 0x81, 0, 0, 0, 0, 0xff]).unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    answer
+}
+
+fn connect(pem: &[u8], authority: &str) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -233,9 +266,7 @@ fn get(pem: &[u8], authority: &str, path: &str) -> String {
         .with_no_client_auth();
     let connection = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
     let port = authority.rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
-    let mut stream = StreamOwned::new(connection, TcpStream::connect(("127.0.0.1", port)).unwrap());
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    StreamOwned::new(connection, socket)
 }
