@@ -264,22 +264,25 @@ impl Stage {
         let texts = self.look.texts;
         let sentence = if controls { texts.uses } else { texts.sees };
         let sentence = fill(sentence, &[("technician", &partner.technician), ("company", &partner.company)]);
-        if self.bar.is_none() {
-            match self.new_bar() {
-                Ok(bar) => self.bar = Some(bar),
-                // Nobody may look on unseen: without the bar nothing is shared.
-                Err(error) => {
-                    tracing::error!(%error, "the bar cannot be shown, so nothing is shared");
-                    return tell(&self.say, FromWindow::Person(Person::Withdrew(rights)));
-                }
-            }
+        let new = self.bar.is_none();
+        let bar = match self.bar.take().map_or_else(|| self.new_bar(), Ok) {
+            Ok(bar) => bar,
+            Err(error) => return self.unseen(rights, &error),
+        };
+        bar.set_sentence(sentence.into());
+        bar.set_sees(sees);
+        bar.set_controls(controls);
+        if new && let Err(error) = bar.show() {
+            return self.unseen(rights, &error);
         }
-        if let Some(bar) = &self.bar {
-            bar.set_sentence(sentence.into());
-            bar.set_sees(sees);
-            bar.set_controls(controls);
-            place::at_top(bar);
-        }
+        place::at_top(&bar);
+        self.bar = Some(bar);
+    }
+
+    /// Nobody may look on unseen: without the bar nothing is shared.
+    fn unseen(&self, rights: Rights, error: &slint::PlatformError) {
+        tracing::error!(%error, "the bar cannot be shown, so nothing is shared");
+        tell(&self.say, FromWindow::Person(Person::Withdrew(rights)));
     }
 
     fn new_bar(&self) -> Result<BarWindow, slint::PlatformError> {
@@ -297,7 +300,6 @@ impl Stage {
             tell(&say, FromWindow::Person(Person::Left));
             CloseRequestResponse::KeepWindowShown
         });
-        bar.show()?;
         Ok(bar)
     }
 
