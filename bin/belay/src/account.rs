@@ -17,7 +17,10 @@ const NAME_MAX_CHARS: usize = 128;
 pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyhow::Result<()> {
     let name = checked_name("--name", &wanted.name)?;
     let Some(id) = SignInId::new(&wanted.owner) else {
-        bail!("--owner {:?} is not possible as a sign-in id; write 1 to 254 characters without line ends", wanted.owner);
+        bail!(
+            "--owner {:?} is not possible as a sign-in id; write 1 to 254 characters without line ends",
+            wanted.owner
+        );
     };
     let holder_name = checked_name("--owner-name", wanted.owner_name.as_deref().unwrap_or(&wanted.owner))?;
     let password = password(wanted.password_stdin)?;
@@ -34,7 +37,10 @@ pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyho
     let created = store.directory().create_account(new, Clock::System.now()).await?;
     store.close().await?;
     let AccountCreated::Created { account, holder } = created else {
-        bail!("somebody on this installation signs in as {:?} already; choose another id with --owner", id.as_str());
+        bail!(
+            "somebody on this installation signs in as {:?} already; choose another id with --owner",
+            id.as_str()
+        );
     };
     match form {
         Form::Json => {
@@ -57,7 +63,10 @@ fn checked_name(argument: &str, name: &str) -> anyhow::Result<String> {
     let name = name.trim();
     let fits =
         !name.is_empty() && name.chars().count() <= NAME_MAX_CHARS && !name.chars().any(char::is_control);
-    ensure!(fits, "{argument} {name:?} is not possible; write 1 to {NAME_MAX_CHARS} characters without line ends");
+    ensure!(
+        fits,
+        "{argument} {name:?} is not possible; write 1 to {NAME_MAX_CHARS} characters without line ends"
+    );
     Ok(name.to_owned())
 }
 
@@ -70,9 +79,12 @@ fn password(from_stdin: bool) -> anyhow::Result<String> {
         return Ok(line);
     }
     if !std::io::stdin().is_terminal() {
-        bail!("there is no terminal to ask for the password on; add --password-stdin and give it on standard input");
+        bail!(
+            "there is no terminal to ask for the password on; add --password-stdin and give it on standard input"
+        );
     }
-    let password = rpassword::prompt_password("Password of the master account holder (12 characters or more): ")?;
+    let password =
+        rpassword::prompt_password("Password of the master account holder (12 characters or more): ")?;
     let again = rpassword::prompt_password("The same password again: ")?;
     ensure!(password == again, "the two passwords differ; run the command again");
     Ok(password)

@@ -45,10 +45,10 @@ async fn leg(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let upgrade =
-        upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
     if upgrade.selected_protocol().is_none() {
-        return (StatusCode::BAD_REQUEST, format!("This gateway speaks {SUBPROTOCOL} only.\n")).into_response();
+        return (StatusCode::BAD_REQUEST, format!("This gateway speaks {SUBPROTOCOL} only.\n"))
+            .into_response();
     }
     let browser = headers.contains_key(header::ORIGIN);
     upgrade.on_upgrade(move |socket| serve(gateway, socket, peer, browser))

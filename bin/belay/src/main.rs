@@ -30,7 +30,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve { config, check } => {
             let config = Config::read(config.as_deref(), environment())?;
             belay_program::logging::start(config.log.format, &config.log.level)?;
-            if check { runtime()?.block_on(serve::check(&config, form)) } else { runtime()?.block_on(serve::serve(&config, form)) }
+            if check {
+                runtime()?.block_on(serve::check(&config, form))
+            } else {
+                runtime()?.block_on(serve::serve(&config, form))
+            }
         }
         Command::Account { command: AccountCommand::Create(create) } => {
             let config = Config::read(create.config.as_deref(), environment())?;
@@ -46,7 +50,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 /// Variables that are no text cannot be ours.
 fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Writes to standard output what a command was asked for.

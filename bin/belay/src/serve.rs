@@ -59,8 +59,7 @@ pub async fn serve(config: &Config, form: Form) -> anyhow::Result<()> {
 
     let handle = Handle::new();
     let stopper = tokio::spawn(stop_when_asked(handle.clone()));
-    let service = app(&website, gateway::routes(gateway))
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let service = app(&website, gateway::routes(gateway)).into_make_service_with_connect_info::<SocketAddr>();
     // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
     let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
         .handle(handle)
@@ -112,11 +111,7 @@ pub async fn check(config: &Config, form: Form) -> anyhow::Result<()> {
                 None => "there is no store yet, the first start makes it".to_owned(),
                 Some(count) => format!("the store holds {count} account(s)"),
             };
-            let applet = if has_applet {
-                String::new()
-            } else {
-                format!(" {}.", no_applet(&applet))
-            };
+            let applet = if has_applet { String::new() } else { format!(" {}.", no_applet(&applet)) };
             crate::print(&format!("Everything is in order for {public}: {accounts}.{applet}\n"))
         }
     }
@@ -131,8 +126,12 @@ fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let wanted = config.listen;
     let listener = TcpListener::bind(wanted).map_err(|error| {
         let mend = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "stop the program that uses it, or choose another port with listen",
-            std::io::ErrorKind::PermissionDenied => "choose a port above 1023 with listen, or give the program CAP_NET_BIND_SERVICE",
+            std::io::ErrorKind::AddrInUse => {
+                "stop the program that uses it, or choose another port with listen"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "choose a port above 1023 with listen, or give the program CAP_NET_BIND_SERVICE"
+            }
             _ => "choose an address of this computer with listen",
         };
         anyhow::anyhow!("cannot listen on {wanted} ({error}); {mend}")

@@ -37,13 +37,24 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
     };
     let chain = CertificateDer::pem_file_iter(&certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| anyhow::anyhow!("the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate", certificate.display()))?;
+        .map_err(|error| {
+            anyhow::anyhow!(
+                "the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate",
+                certificate.display()
+            )
+        })?;
     let Some(leaf) = chain.first() else {
-        bail!("{} contains no certificate; give a PEM file with the whole chain in tls.certificate", certificate.display());
+        bail!(
+            "{} contains no certificate; give a PEM file with the whole chain in tls.certificate",
+            certificate.display()
+        );
     };
     let fingerprint = fingerprint(leaf);
     let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
-        anyhow::anyhow!("the key {} cannot be read ({error}); give a readable PEM file in tls.key", key.display())
+        anyhow::anyhow!(
+            "the key {} cannot be read ({error}); give a readable PEM file in tls.key",
+            key.display()
+        )
     })?;
     let mut server =
         ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| {
@@ -59,7 +70,10 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
         Anchor::System => String::new(),
         Anchor::Pem(PemSource::Text(pem)) => pem.clone(),
         Anchor::Pem(PemSource::File(path)) => std::fs::read_to_string(path).map_err(|error| {
-            anyhow::anyhow!("the certificate {} cannot be read ({error}); give a readable PEM file in tls.anchor", path.display())
+            anyhow::anyhow!(
+                "the certificate {} cannot be read ({error}); give a readable PEM file in tls.anchor",
+                path.display()
+            )
         })?,
     };
     check_anchors(&anchors)?;
@@ -73,7 +87,9 @@ fn check_anchors(pem: &str) -> anyhow::Result<()> {
     let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     match found {
         Ok(certificates) if !certificates.is_empty() => Ok(()),
-        Ok(_) | Err(_) => bail!("tls.anchor holds no certificate that can be read; give certificates in PEM form"),
+        Ok(_) | Err(_) => {
+            bail!("tls.anchor holds no certificate that can be read; give certificates in PEM form")
+        }
     }
 }
 
@@ -96,12 +112,14 @@ fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<(PathBuf, PathBuf)
     if fits && certificate.is_file() && key.is_file() {
         return Ok((certificate, key));
     }
-    let mut params = CertificateParams::new(names).context("the names of the self-signed certificate are not possible; correct public_url")?;
+    let mut params = CertificateParams::new(names)
+        .context("the names of the self-signed certificate are not possible; correct public_url")?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "Belay on this computer");
     params.not_before = now - time::Duration::days(1);
     params.not_after = now + time::Duration::days(SELF_SIGNED_DAYS);
-    let pair = KeyPair::generate().context("no key could be made for the self-signed certificate; give tls.certificate and tls.key")?;
+    let pair = KeyPair::generate()
+        .context("no key could be made for the self-signed certificate; give tls.certificate and tls.key")?;
     let made = params
         .self_signed(&pair)
         .context("the self-signed certificate could not be made; give tls.certificate and tls.key")?;
@@ -135,5 +153,8 @@ fn unreadable(what: &str, path: &Path) -> String {
 }
 
 fn unwritable(path: &Path) -> String {
-    format!("{} cannot be written; give the user that runs the server write access to data_dir", path.display())
+    format!(
+        "{} cannot be written; give the user that runs the server write access to data_dir",
+        path.display()
+    )
 }

@@ -93,7 +93,10 @@ fn a_taken_port_ends_the_start() {
     let address = taken.local_addr().unwrap();
     let place = Place::new();
     let sentence = refusal(&serve(&place.config(&format!("listen = \"{address}\""))));
-    assert!(sentence.contains(&address.to_string()) && sentence.contains("choose another port"), "{sentence}");
+    assert!(
+        sentence.contains(&address.to_string()) && sentence.contains("choose another port"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -186,7 +189,10 @@ fn it_serves_over_tls_with_a_certificate_of_its_own_and_stops_when_asked() {
     let pem = std::fs::read(tls.join("self-signed.pem")).unwrap();
     let answer = get(&pem, authority, "/api/v1/applet/gateways");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains(&format!("{{\"url\":\"wss://{authority}/gateway/v1\",\"region\":\"local\"}}")), "{answer}");
+    assert!(
+        answer.contains(&format!("{{\"url\":\"wss://{authority}/gateway/v1\",\"region\":\"local\"}}")),
+        "{answer}"
+    );
     let plain = get(&pem, authority, "/gateway/v1");
     assert!(plain.starts_with("HTTP/1.1 4"), "no upgrade: {plain}");
     assert_eq!(gateway_answers_nonsense(&pem, authority), [0x82, 0x02, 0x82, 0x06], "Refused(Protocol)");
@@ -264,7 +270,8 @@ fn connect(pem: &[u8], authority: &str) -> StreamOwned<ClientConnection, TcpStre
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
+    let connection =
+        ClientConnection::new(Arc::new(client), ServerName::try_from("localhost").unwrap()).unwrap();
     let port = authority.rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
     let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();

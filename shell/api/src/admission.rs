@@ -76,7 +76,9 @@ impl Admission {
                 }
                 Some(Command::AppletReport(Report { kind: kind_of(kind), detail: right.name().to_owned() }))
             }
-            LegEvent::Left(Role::Applet, Leaving::EndedByEndUser) => Some(Command::End { by: Ender::EndUser }),
+            LegEvent::Left(Role::Applet, Leaving::EndedByEndUser) => {
+                Some(Command::End { by: Ender::EndUser })
+            }
             LegEvent::Left(Role::Applet | Role::Console, Leaving::EndedByTechnician) => {
                 self.ended_by_technician(account, session).await
             }
@@ -88,8 +90,12 @@ impl Admission {
         match self.website.store().apply(account, session, command, self.website.now()).await {
             Ok(_) => {}
             // The news crossed with the end of the session.
-            Err(ApplyError::Refused(refusal)) => tracing::debug!(%session, %refusal, ?event, "news came too late"),
-            Err(error) => tracing::error!(%session, %error, ?event, "news of a session could not be recorded"),
+            Err(ApplyError::Refused(refusal)) => {
+                tracing::debug!(%session, %refusal, ?event, "news came too late")
+            }
+            Err(error) => {
+                tracing::error!(%session, %error, ?event, "news of a session could not be recorded")
+            }
         }
     }
 

@@ -16,7 +16,6 @@ use crate::website::Website;
 )]
 pub(crate) async fn gateways(State(website): State<Website>) -> Json<GatewayList> {
     let settings = website.settings();
-    let gateway =
-        Gateway { url: Settings::gateway_url(&settings.origin), region: settings.region.clone() };
+    let gateway = Gateway { url: Settings::gateway_url(&settings.origin), region: settings.region.clone() };
     Json(GatewayList { gateways: vec![gateway] })
 }

@@ -63,7 +63,10 @@ fn document(domain: &str, subject: &Subject<'_>, now: Moment) -> Result<Vec<u8>,
     };
     let bytes = serde_json::to_vec(&document).map_err(|_| ApiError::Internal)?;
     if bytes.len() > wire::MAX_DOCUMENT {
-        tracing::error!(bytes = bytes.len(), "a charter is too long; shorten the names of account and technician");
+        tracing::error!(
+            bytes = bytes.len(),
+            "a charter is too long; shorten the names of account and technician"
+        );
         return Err(ApiError::Internal);
     }
     Ok(bytes)

@@ -34,10 +34,11 @@ pub(crate) async fn guard(
             next.run(request).await
         }
         Whence::Foreign { origin } => {
-            website.security().notice(
-                Noticed::new(SecurityKind::ForeignOrigin, peer.ip())
-                    .detail(format!("{} {} from {origin}", request.method(), request.uri().path())),
-            );
+            website.security().notice(Noticed::new(SecurityKind::ForeignOrigin, peer.ip()).detail(format!(
+                "{} {} from {origin}",
+                request.method(),
+                request.uri().path()
+            )));
             ApiError::ForeignOrigin.into_response()
         }
     }
@@ -56,15 +57,13 @@ enum Whence {
 }
 
 fn whence(method: &Method, headers: &HeaderMap, own: &str) -> Whence {
-    let upgrades = headers
-        .get(header::UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let upgrades =
+        headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     let reads_only = matches!(*method, Method::GET | Method::HEAD);
     if reads_only && !upgrades {
         return Whence::Own;
     }
-    let site_is_own =
-        headers.get("sec-fetch-site").is_none_or(|site| site.as_bytes() == b"same-origin");
+    let site_is_own = headers.get("sec-fetch-site").is_none_or(|site| site.as_bytes() == b"same-origin");
     let said = match headers.get(header::ORIGIN) {
         Some(origin) if origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()) && site_is_own => {
             return Whence::Own;

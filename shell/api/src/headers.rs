@@ -37,10 +37,7 @@ impl StrictHeaders {
             // Not `no-referrer`: with it browsers send `Origin: null` with the form that fetches the applet,
             // even to their own origin. Other sites learn nothing either way.
             (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-            (
-                HeaderName::from_static("cross-origin-opener-policy"),
-                HeaderValue::from_static("same-origin"),
-            ),
+            (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
             (
                 HeaderName::from_static("cross-origin-resource-policy"),
                 HeaderValue::from_static("same-origin"),
@@ -49,10 +46,8 @@ impl StrictHeaders {
             (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         ];
         match settings.reach {
-            Reach::Network => headers.push((
-                header::STRICT_TRANSPORT_SECURITY,
-                HeaderValue::from_static("max-age=31536000"),
-            )),
+            Reach::Network => headers
+                .push((header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"))),
             Reach::Loopback => {}
         }
         Some(Self(headers))

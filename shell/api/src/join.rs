@@ -39,7 +39,9 @@ async fn admit(
     let Invitation { account, session } = *invitation;
     match website.store().apply(account, session, Command::Join { name }, now).await.map_err(ApiError::from) {
         Ok(_) => {}
-        Err(ApiError::SessionEnded | ApiError::SessionNotWaiting | ApiError::NotFound) => return Err(not_valid),
+        Err(ApiError::SessionEnded | ApiError::SessionNotWaiting | ApiError::NotFound) => {
+            return Err(not_valid);
+        }
         Err(error) => return Err(error),
     }
     let token = random_token();

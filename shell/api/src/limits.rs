@@ -84,8 +84,7 @@ impl Buckets {
         if !inner.by_address.contains_key(&key) && inner.by_address.len() >= ADDRESSES_AT_MOST {
             inner.by_address.retain(|_, bucket| now.0.saturating_sub(bucket.at.0) < MINUTE_MICROS);
         }
-        let crowded =
-            !inner.by_address.contains_key(&key) && inner.by_address.len() >= ADDRESSES_AT_MOST;
+        let crowded = !inner.by_address.contains_key(&key) && inner.by_address.len() >= ADDRESSES_AT_MOST;
         let fresh = Bucket::full(per_minute, now);
         let bucket = if crowded {
             inner.crowd.entry(tried).or_insert(fresh)
@@ -143,8 +142,7 @@ mod tests {
     #[test]
     fn pins_are_limited_in_all_too() {
         let buckets = buckets();
-        let allowed =
-            (0..100).filter(|n| buckets.take(Tried::Pin, address(*n), Moment(5)).is_ok()).count();
+        let allowed = (0..100).filter(|n| buckets.take(Tried::Pin, address(*n), Moment(5)).is_ok()).count();
         assert_eq!(allowed, 25);
     }
 

@@ -88,12 +88,15 @@ impl Security {
     /// Logs it; never waits.
     pub(crate) fn notice(&self, noticed: Noticed) {
         let Noticed { kind, address, account, session, detail } = noticed;
-        let (account_text, session_text) = (account.map(tracing::field::display), session.map(tracing::field::display));
+        let (account_text, session_text) =
+            (account.map(tracing::field::display), session.map(tracing::field::display));
         let kind_text = kind.word();
         match kind {
-            SecurityKind::AccountCreated | SecurityKind::SignedIn | SecurityKind::SignedOut => tracing::info!(
-                target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail
-            ),
+            SecurityKind::AccountCreated | SecurityKind::SignedIn | SecurityKind::SignedOut => {
+                tracing::info!(
+                    target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail
+                )
+            }
             SecurityKind::SignInFailed
             | SecurityKind::SignInLocked
             | SecurityKind::ForeignOrigin

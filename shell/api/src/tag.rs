@@ -35,7 +35,9 @@ pub struct SessionBlock {
 #[derive(Debug, thiserror::Error)]
 pub enum TagError {
     /// A block is too long; most likely the certificates to trust are too many.
-    #[error("a block of the applet's tag has {0} bytes; shorten tls.anchor to the certificates that are needed")]
+    #[error(
+        "a block of the applet's tag has {0} bytes; shorten tls.anchor to the certificates that are needed"
+    )]
     TooLong(usize),
     /// JSON failed.
     #[error("a block of the applet's tag cannot be written: {0}")]
@@ -72,7 +74,8 @@ fn length(block: &[u8]) -> Result<u32, TagError> {
 pub(crate) fn read_back(file: &[u8]) -> Option<(OperatorBlock, SessionBlock, &[u8])> {
     let rest = file.strip_suffix(&TAG_MARK)?;
     let (rest, lengths) = rest.split_last_chunk::<8>()?;
-    let at = |n: usize| u32::from_be_bytes([lengths[n], lengths[n + 1], lengths[n + 2], lengths[n + 3]]) as usize;
+    let at =
+        |n: usize| u32::from_be_bytes([lengths[n], lengths[n + 1], lengths[n + 2], lengths[n + 3]]) as usize;
     let (rest, session) = rest.split_at_checked(rest.len().checked_sub(at(4))?)?;
     let (binary, operator) = rest.split_at_checked(rest.len().checked_sub(at(0))?)?;
     Some((serde_json::from_slice(operator).ok()?, serde_json::from_slice(session).ok()?, binary))
@@ -114,7 +117,10 @@ mod tests {
         let operator_length = serde_json::to_vec(&operator).unwrap().len();
         let session_length = serde_json::to_vec(&session).unwrap().len();
         assert_eq!(tag.len(), operator_length + session_length + 24);
-        assert_eq!(tag[tag.len() - 24..tag.len() - 20], u32::try_from(operator_length).unwrap().to_be_bytes());
+        assert_eq!(
+            tag[tag.len() - 24..tag.len() - 20],
+            u32::try_from(operator_length).unwrap().to_be_bytes()
+        );
         assert_eq!(&tag[tag.len() - 16..], b"belay-tag/1\0\0\0\0\0");
     }
 

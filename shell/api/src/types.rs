@@ -7,10 +7,12 @@ mod session;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use join::{Gateway, GatewayList, JoinDownload, JoinLink, JoinPin, Platform, PlatformName, Ticket};
+pub(crate) use join::{
+    Gateway, GatewayList, JoinDownload, JoinLink, JoinPin, Platform, PlatformName, Ticket,
+};
 pub(crate) use people::{Account, Me, Member, Person, SecurityEvent, SecurityLog, SignIn};
 pub(crate) use session::{
-    ChatAuthor, ChatLine, Charter, Connection, NewSession, NoFields, Scope, Session, SessionDetails,
+    Charter, ChatAuthor, ChatLine, Connection, NewSession, NoFields, Scope, Session, SessionDetails,
     SessionEvent, SessionEventKind, SessionList,
 };
 

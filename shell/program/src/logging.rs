@@ -52,8 +52,7 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, LoggingError> {
     let refused = || LoggingError::Level { level: level.to_owned() };
     // A lone unknown word would be taken for a target's name and silence everything else.
     let words = ["error", "warn", "info", "debug", "trace", "off"];
-    let understood =
-        level.split(',').all(|part| part.contains('=') || words.contains(&part.trim()));
+    let understood = level.split(',').all(|part| part.contains('=') || words.contains(&part.trim()));
     if !understood {
         return Err(refused());
     }

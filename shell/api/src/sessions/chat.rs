@@ -47,7 +47,10 @@ pub(crate) async fn add_chat_line(
         return Err(ApiError::SessionNotYours);
     }
     if line.text.is_empty() || line.text.len() > TEXT_MAX_BYTES {
-        return Err(ApiError::BadRequest(format!("text has {} bytes, write 1 to {TEXT_MAX_BYTES}", line.text.len())));
+        return Err(ApiError::BadRequest(format!(
+            "text has {} bytes, write 1 to {TEXT_MAX_BYTES}",
+            line.text.len()
+        )));
     }
     let at = parse_rfc3339(&line.at)
         .ok_or_else(|| ApiError::BadRequest("at is not a time such as 2026-01-31T08:00:00Z".to_owned()))?;

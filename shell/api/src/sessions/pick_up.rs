@@ -36,12 +36,11 @@ pub(crate) async fn pick_up(
     who.active(&website).await?;
     super::visible(&website, &who, id).await?;
     let command = Command::PickUp { technician: who.member.id };
-    let session =
-        website.store().apply(who.account, id, command, website.now()).await.map_err(|error| {
-            match ApiError::from(error) {
-                ApiError::SessionEnded => ApiError::SessionNotWaiting,
-                other => other,
-            }
-        })?;
+    let session = website.store().apply(who.account, id, command, website.now()).await.map_err(|error| {
+        match ApiError::from(error) {
+            ApiError::SessionEnded => ApiError::SessionNotWaiting,
+            other => other,
+        }
+    })?;
     Ok(Json(connection(&website, &who, &own, &session).await?))
 }

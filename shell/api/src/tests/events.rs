@@ -51,7 +51,11 @@ async fn changes_arrive_for_those_who_may_see_them() {
 
     let own = otto.invite().await["session"]["id"].clone();
     let (_, data) = theirs.next().await.unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&data).unwrap()["id"], own, "nothing of another account");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&data).unwrap()["id"],
+        own,
+        "nothing of another account"
+    );
 }
 
 #[tokio::test]

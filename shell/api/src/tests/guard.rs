@@ -50,7 +50,8 @@ async fn the_host_must_be_one_of_the_servers() {
         ("localhost", StatusCode::MISDIRECTED_REQUEST),
         ("rebound.example:8443", StatusCode::MISDIRECTED_REQUEST),
     ] {
-        let mut request = browser.request(Method::GET, "/api/v1/applet/gateways").body(Body::empty()).unwrap();
+        let mut request =
+            browser.request(Method::GET, "/api/v1/applet/gateways").body(Body::empty()).unwrap();
         request.headers_mut().insert(header::HOST, host.parse().unwrap());
         assert_eq!(browser.send(request).await.status, status, "{host}");
     }

@@ -1,7 +1,7 @@
 //! Every route that takes a session, asked by another account: as if the session did not exist.
 
-use axum::http::{Method, StatusCode};
 use axum::body::Body;
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::harness::{World, waiting};
@@ -16,7 +16,8 @@ async fn another_accounts_sessions_do_not_exist() {
     tess.post_empty(&format!("/api/v1/sessions/{active}/pick-up")).await;
     let before = tess.get("/api/v1/sessions").await.json();
     let nobodys = "01234567-89ab-cdef-0001-020304050607";
-    let line = json!({"line_id": nobodys, "author": "technician", "text": "hello", "at": "2026-09-21T14:14:00Z"});
+    let line =
+        json!({"line_id": nobodys, "author": "technician", "text": "hello", "at": "2026-09-21T14:14:00Z"});
 
     for id in [connecting.as_str(), &waiting_id, &active, nobodys, "not-an-id"] {
         let path = format!("/api/v1/sessions/{id}");
@@ -26,7 +27,11 @@ async fn another_accounts_sessions_do_not_exist() {
         }
         answers.push(otto.post(&format!("{path}/chat"), line.clone()).await);
         for answer in answers {
-            assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not-found".to_owned()), "{id}");
+            assert_eq!(
+                (answer.status, answer.code()),
+                (StatusCode::NOT_FOUND, "not-found".to_owned()),
+                "{id}"
+            );
         }
     }
     assert_eq!(otto.get("/api/v1/sessions").await.json(), json!({"sessions": []}));
@@ -55,7 +60,11 @@ async fn every_session_route_needs_a_sign_in() {
         (Method::GET, "/api/v1/security-log".to_owned()),
     ] {
         let answer = stranger.send(stranger.request(method, &path).body(Body::empty()).unwrap()).await;
-        assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, "signed-out".to_owned()), "{path}");
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::UNAUTHORIZED, "signed-out".to_owned()),
+            "{path}"
+        );
     }
     let mut forged = stranger;
     forged.cookie = Some(format!("__Host-belay={}", "A".repeat(43)));

@@ -93,7 +93,8 @@ async fn a_link_can_be_looked_at_and_is_used_once() {
     }
     let ticket = browser.post(LINK, json!({"token": token, "name": "Erna End"})).await;
     assert_eq!(ticket.status, StatusCode::OK);
-    for body in [json!({"token": token}), json!({"token": token, "name": "Erna End"}), json!({"token": "x"})] {
+    for body in [json!({"token": token}), json!({"token": token, "name": "Erna End"}), json!({"token": "x"})]
+    {
         let answer = browser.post(LINK, body).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "link-not-valid".to_owned()));
     }
@@ -137,7 +138,10 @@ async fn the_download_is_the_constant_binary_with_its_tag() {
 
     for platform in ["windows-x86_64", "macos"] {
         let answer = browser.post_form(DOWNLOAD, &format!("join_token={token}&platform={platform}")).await;
-        assert_eq!((answer.status, answer.code()), (StatusCode::CONFLICT, "platform-not-available".to_owned()));
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::CONFLICT, "platform-not-available".to_owned())
+        );
     }
     let answer = browser.post_form(DOWNLOAD, &format!("join_token={token}&platform=amiga")).await;
     assert_eq!(answer.code(), "bad-request");

@@ -104,13 +104,15 @@ async fn impossible_lists_and_lines_are_refused() {
     let tess = world.tess().await;
     for query in ["scope=all", "limit=0", "limit=201", "limit=x", "before=yesterday", "nonsense=1"] {
         let answer = tess.get(&format!("/api/v1/sessions?{query}")).await;
-        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "bad-request".to_owned()), "{query}");
+        assert_eq!(
+            (answer.status, answer.code()),
+            (StatusCode::BAD_REQUEST, "bad-request".to_owned()),
+            "{query}"
+        );
     }
     let (id, ..) = waiting(&world, &tess).await;
     let chat = format!("/api/v1/sessions/{id}/chat");
-    let line = |text: &str, at: &str| {
-        json!({"line_id": "01234567-89ab-cdef-0001-020304050607", "author": "technician", "text": text, "at": at})
-    };
+    let line = |text: &str, at: &str| json!({"line_id": "01234567-89ab-cdef-0001-020304050607", "author": "technician", "text": text, "at": at});
     let now = "2026-09-21T14:14:00Z";
     assert_eq!(tess.post(&chat, line("hello", now)).await.code(), "session-not-yours", "not picked up yet");
     tess.post_empty(&format!("/api/v1/sessions/{id}/pick-up")).await;

@@ -144,8 +144,10 @@ fn find(key: &str, place: &Place) -> Result<(&'static str, Kind), ConfigError> {
         return Ok(*found);
     }
     let nearest = KEYS.iter().map(|(known, _)| (distance(key, known), *known)).min();
-    let same_name =
-        KEYS.iter().find(|(known, _)| known.rsplit('.').next() == key.rsplit('.').next()).map(|(known, _)| *known);
+    let same_name = KEYS
+        .iter()
+        .find(|(known, _)| known.rsplit('.').next() == key.rsplit('.').next())
+        .map(|(known, _)| *known);
     let mend = match (same_name, nearest) {
         (Some(known), _) => format!("write {known:?} instead, or remove it"),
         (None, Some((steps, known))) if steps <= 3.max(key.len() / 4) => {
@@ -163,9 +165,11 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
     let read = Reader { written };
     let mut config = defaults::config();
 
-    if let Some(listen) = read.parsed("listen", "write an address and a port such as \"127.0.0.1:8443\"", |text| {
-        text.parse::<SocketAddr>().ok()
-    })? {
+    if let Some(listen) =
+        read.parsed("listen", "write an address and a port such as \"127.0.0.1:8443\"", |text| {
+            text.parse::<SocketAddr>().ok()
+        })?
+    {
         config.listen = listen;
     }
     config.public_url =
@@ -177,11 +181,13 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
         config.sign_off_seconds = seconds;
     }
     config.applets.linux_x86_64 = read.path("applets.linux_x86_64")?;
-    if let Some(region) = read.parsed("region", "write a short name of letters, digits, '-' and '_'", |text| {
-        let plain = (1..=32).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        plain.then(|| text.to_owned())
-    })? {
+    if let Some(region) =
+        read.parsed("region", "write a short name of letters, digits, '-' and '_'", |text| {
+            let plain = (1..=32).contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            plain.then(|| text.to_owned())
+        })?
+    {
         config.region = region;
     }
     if let Some(format) = read.parsed("log.format", "write \"text\" or \"json\"", |text| match text {

@@ -64,7 +64,9 @@ fn an_unknown_key_names_itself_its_file_and_the_nearest_one() {
         refusal("certificate = \"x\""),
         "unknown key \"certificate\" in belay.toml; write \"tls.certificate\" instead, or remove it"
     );
-    assert!(refusal("[tls]\nfoobarbaz = 1").starts_with("unknown key \"tls.foobarbaz\" in belay.toml; remove it"));
+    assert!(
+        refusal("[tls]\nfoobarbaz = 1").starts_with("unknown key \"tls.foobarbaz\" in belay.toml; remove it")
+    );
     assert!(refusal("[database]\nurl = 1").contains("\"database\""));
 }
 
