@@ -30,7 +30,8 @@ export function stateTone(state: SessionState): Tone {
 
 /** The applet tells its platform as text; what we do not know is shown as it is. */
 export function peerPlatform(platform: string): string {
-  return platform === 'linux-x86_64' || platform === 'windows-x86_64' || platform === 'macos' ? platformName(platform) : platform;
+  const name = platform.replace(' ', '-');
+  return name === 'linux-x86_64' || name === 'windows-x86_64' || name === 'macos' ? platformName(name) : platform;
 }
 
 export function platformName(platform: PlatformName | undefined): string {
@@ -48,6 +49,14 @@ export function platformName(platform: PlatformName | undefined): string {
 
 export function eventName(kind: SessionEvent['kind']): string {
   return t(`event_${kind}`);
+}
+
+/** The short text of an event: rights and platforms by their names, all else as it was recorded. */
+export function eventDetail({ kind, detail }: SessionEvent): string {
+  if (kind === 'downloaded') return peerPlatform(detail);
+  // The end itself stands in the facts above the events.
+  if (kind === 'ended') return '';
+  return detail === 'desktop_view' || detail === 'remote_control' ? t(`right_${detail}`) : detail;
 }
 
 /** Time from pick-up to the end, or to `now` while it is open; milliseconds. */
