@@ -102,7 +102,7 @@ test('a session, from waiting to typing', async (t) => {
     await desktop.key('Return');
     await exact(technician, desktop);
     const place = await desktop.place(typewriter.window);
-    await desktop.tool('xdotool', ['windowmove', '--sync', typewriter.window, String(place.x + 90), String(place.y - 40)]);
+    await desktop.tool('xdotool', ['windowmove', typewriter.window, String(place.x + 90), String(place.y - 40)]);
     await exact(technician, desktop);
   });
 
