@@ -134,6 +134,7 @@ pub fn notice(look: Look, heading: &str, detail: &str) -> Result<(), slint::Plat
     main.set_state_detail(detail.into());
     main.set_state_tone(generated::Tone::Bad);
     main.set_over(true);
+    main.set_bare(true);
     let quit = || {
         if let Err(error) = slint::quit_event_loop() {
             tracing::debug!(%error, "the windows are closed already");

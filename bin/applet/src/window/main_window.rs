@@ -88,6 +88,7 @@ impl Stage {
             main.invoke_to_chat();
         }
         main.set_over(matches!(state, State::Over(_)));
+        main.set_bare(matches!(state, State::Over(Over::Refused(_) | Over::Unreachable)));
         if let State::Connected(partner) = state {
             main.set_window_title(shared(fill(texts.title, &[("operator", &partner.company)])));
             main.set_heading_company(partner.company.as_str().into());
