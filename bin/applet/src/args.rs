@@ -44,6 +44,10 @@ impl Appearance {
     /// What the desktop's environment says, if it says anything.
     pub fn of_system() -> Option<Appearance> {
         let theme = std::env::var("GTK_THEME").ok()?.to_lowercase();
-        Some(if theme.ends_with(":dark") || theme.ends_with("-dark") { Appearance::Dark } else { Appearance::Light })
+        Some(if theme.ends_with(":dark") || theme.ends_with("-dark") {
+            Appearance::Dark
+        } else {
+            Appearance::Light
+        })
     }
 }

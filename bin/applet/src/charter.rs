@@ -102,7 +102,8 @@ pub fn verify(
     }
     // By its own length, not by this computer's clock, which may be a day wrong.
     let life = Duration::from_micros(document.expires_at - document.issued_at).min(LIFE);
-    let rights: Option<Rights> = document.rights.iter().map(|name| Right::from_name(name)).collect::<Option<_>>();
+    let rights: Option<Rights> =
+        document.rights.iter().map(|name| Right::from_name(name)).collect::<Option<_>>();
     Ok(Charter {
         session,
         account: foreign_text::name(&document.account.name),
@@ -184,7 +185,10 @@ pub mod tests {
         }
         let mut other = expected();
         other.session = Some(SessionId::from_bytes([9; 16]));
-        assert_eq!(verify(good.as_bytes(), &sign(&good), &other, Moment(1), UNIX), Err(CharterError::Foreign));
+        assert_eq!(
+            verify(good.as_bytes(), &sign(&good), &other, Moment(1), UNIX),
+            Err(CharterError::Foreign)
+        );
     }
 
     #[test]
@@ -194,7 +198,10 @@ pub mod tests {
         for at in 0..good.len() {
             let mut bytes = good.clone().into_bytes();
             bytes[at] ^= 1;
-            assert_eq!(verify(&bytes, &signature, &expected(), Moment(1), UNIX), Err(CharterError::Signature));
+            assert_eq!(
+                verify(&bytes, &signature, &expected(), Moment(1), UNIX),
+                Err(CharterError::Signature)
+            );
         }
         for at in 0..SIGNATURE {
             let mut signature = signature;

@@ -256,10 +256,9 @@ impl Conductor {
             (Message::Input(input), Admission::With(admitted)) => {
                 self.deeds.push_back(Deed::Inject(admitted, input));
             }
-            (
-                Message::ScreenOpen { .. } | Message::ScreenResync | Message::Input(_),
-                Admission::Free,
-            ) => unreachable!("these messages need a right, so they are never free"),
+            (Message::ScreenOpen { .. } | Message::ScreenResync | Message::Input(_), Admission::Free) => {
+                unreachable!("these messages need a right, so they are never free")
+            }
             (
                 Message::Decision { .. }
                 | Message::Withdrawn { .. }

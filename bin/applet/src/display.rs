@@ -7,8 +7,14 @@ use x11rb::protocol::randr::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
 /// Libraries the toolkit opens by itself and cannot do without.
-const LIBRARIES: [&CStr; 6] =
-    [c"libxkbcommon-x11.so.0", c"libxkbcommon.so.0", c"libX11.so.6", c"libX11-xcb.so.1", c"libXcursor.so.1", c"libXi.so.6"];
+const LIBRARIES: [&CStr; 6] = [
+    c"libxkbcommon-x11.so.0",
+    c"libxkbcommon.so.0",
+    c"libX11.so.6",
+    c"libX11-xcb.so.1",
+    c"libXcursor.so.1",
+    c"libXi.so.6",
+];
 
 /// Why there can be no window.
 #[derive(Debug)]

@@ -15,7 +15,8 @@ pub fn name(text: &str) -> String {
 
 /// One line without anything invisible, at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_whitespace() || is_line_end(c) { ' ' } else { c }).collect();
+    let spaced: String =
+        text.chars().map(|c| if c.is_whitespace() || is_line_end(c) { ' ' } else { c }).collect();
     let seen = visible(&spaced);
     let words: Vec<&str> = seen.split(' ').filter(|word| !word.is_empty()).collect();
     isolate(cut(&words.join(" "), max))
@@ -65,9 +66,7 @@ fn cut(text: &str, max: usize) -> String {
 
 /// Keeps text that runs from right to left from turning the sentence around it.
 fn isolate(text: String) -> String {
-    let runs_back = |c: char| {
-        matches!(c, '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
-    };
+    let runs_back = |c: char| matches!(c, '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}');
     if text.chars().any(runs_back) { format!("\u{2068}{text}\u{2069}") } else { text }
 }
 

@@ -213,7 +213,10 @@ fn details(line: &mut String, entry: &Entry) {
         Entry::SessionStarted { origin } => quoted(line, "server", origin),
         Entry::CharterRefused { why } => quoted(line, "why", why),
         Entry::Breach { what } => quoted(line, "what", what),
-        Entry::PromptShown(rights) | Entry::Granted(rights) | Entry::Refused(rights) | Entry::TimedOut(rights) => {
+        Entry::PromptShown(rights)
+        | Entry::Granted(rights)
+        | Entry::Refused(rights)
+        | Entry::TimedOut(rights) => {
             put(line, "rights", &names(*rights));
         }
         Entry::Withdrawn { rights, cause } => {
@@ -304,7 +307,11 @@ mod tests {
              technician=\"Tess Example\" company=\"Example GmbH\"\n"
         );
         assert_eq!(
-            line(1_795_446_000_000_001, &Whom::default(), &Entry::Violation { right: Right::RemoteControl, kind: 0x40, more: 2 }),
+            line(
+                1_795_446_000_000_001,
+                &Whom::default(),
+                &Entry::Violation { right: Right::RemoteControl, kind: 0x40, more: 2 }
+            ),
             "2026-11-23T15:00:00.000001Z session=- event=violation right=remote_control message=40 more=2\n"
         );
     }
@@ -315,7 +322,10 @@ mod tests {
         whom.technician = Some("x\" event=granted\n2026 session=- event=ended\u{202e}\\".into());
         let line = line(0, &whom, &Entry::TechnicianConnected);
         assert_eq!(line.matches('\n').count(), 1);
-        assert!(line.contains(r#"technician="x\" event=granted\u{a}2026 session=- event=ended\u{202e}\\""#), "{line}");
+        assert!(
+            line.contains(r#"technician="x\" event=granted\u{a}2026 session=- event=ended\u{202e}\\""#),
+            "{line}"
+        );
     }
 
     #[test]

@@ -45,7 +45,9 @@ const UNHEARD: usize = 256;
 fn main() -> ExitCode {
     let args = Args::parse();
     let language = args.language.unwrap_or_else(Language::of_system);
-    if let Err(error) = belay_program::logging::start(belay_program::logging::LogFormat::Text, "warn,belay_applet=info") {
+    if let Err(error) =
+        belay_program::logging::start(belay_program::logging::LogFormat::Text, "warn,belay_applet=info")
+    {
         say(&error.to_string());
     }
     trouble::watch(language.texts());

@@ -70,7 +70,8 @@ impl<S: Fn(Show)> Program<S> {
     pub async fn run(mut self) -> Outcome {
         let mut waiting: VecDeque<Command> = VecDeque::new();
         let mut finish: Option<Finish> = None;
-        let mut outcome = Outcome { exit: Exit::Internal, used: false, log: self.log.take(), whom: Whom::default() };
+        let mut outcome =
+            Outcome { exit: Exit::Internal, used: false, log: self.log.take(), whom: Whom::default() };
         let mut windows_open = true;
         let mut network_open = true;
         if outcome.log.is_none() {
@@ -111,7 +112,8 @@ impl<S: Fn(Show)> Program<S> {
             }
             if waiting.len() > MAX_WAITING {
                 waiting.clear();
-                self.conductor.handle(Happening::Lost("the network does not keep up".into()), self.clock.now());
+                self.conductor
+                    .handle(Happening::Lost("the network does not keep up".into()), self.clock.now());
                 self.drain(&mut waiting, &mut finish, &mut outcome);
             }
             if finish.as_ref().is_some_and(|finish| self.clock.moment() >= finish.at) {

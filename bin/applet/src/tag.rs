@@ -84,9 +84,8 @@ impl Tag {
         if magic != MAGIC {
             return Err(TagError::Missing);
         }
-        let length = |at: usize| {
-            lengths[at..at + 4].iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte))
-        };
+        let length =
+            |at: usize| lengths[at..at + 4].iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
         let (operator, session) = (length(0), length(4));
         if operator > MAX_BLOCK || session > MAX_BLOCK {
             return Err(TagError::Damaged("a block is longer than 64 KiB"));
@@ -182,19 +181,35 @@ mod tests {
 
     #[test]
     fn a_plain_file_has_none() {
-        for file in [vec![], vec![0; 23], vec![0; 4000], tagged(OPERATOR, SESSION).split_off(5)[..60].to_vec()] {
+        for file in
+            [vec![], vec![0; 23], vec![0; 4000], tagged(OPERATOR, SESSION).split_off(5)[..60].to_vec()]
+        {
             assert!(matches!(read(file), Err(TagError::Missing)));
         }
     }
 
     #[test]
     fn only_an_https_origin_is_one() {
-        for good in ["https://a", "https://127.0.0.1:8443", "https://[::1]:8443", "https://help.example.org"] {
+        for good in ["https://a", "https://127.0.0.1:8443", "https://[::1]:8443", "https://help.example.org"]
+        {
             assert!(is_origin(good), "{good}");
         }
         for bad in [
-            "http://a", "https://", "https://a/", "https://a:0", "https://a:99999", "https://u@a", "https://a b", "https://a:+1",
-            "https://[::1", "https://[x]", "https://a#x", "https://a?x", "https://ä", "file:///etc/passwd", "https://-a",
+            "http://a",
+            "https://",
+            "https://a/",
+            "https://a:0",
+            "https://a:99999",
+            "https://u@a",
+            "https://a b",
+            "https://a:+1",
+            "https://[::1",
+            "https://[x]",
+            "https://a#x",
+            "https://a?x",
+            "https://ä",
+            "file:///etc/passwd",
+            "https://-a",
         ] {
             assert!(!is_origin(bad), "{bad}");
         }
@@ -211,7 +226,10 @@ mod tests {
             (OPERATOR.to_owned(), SESSION.replace("01234567-", "0123456-")),
             (OPERATOR.to_owned(), String::new()),
         ] {
-            assert!(matches!(read(tagged(&operator, &session)), Err(TagError::Damaged(_))), "{operator} {session}");
+            assert!(
+                matches!(read(tagged(&operator, &session)), Err(TagError::Damaged(_))),
+                "{operator} {session}"
+            );
         }
     }
 
@@ -223,7 +241,11 @@ mod tests {
         for _ in 0..20_000 {
             let mut file = good.clone();
             for _ in 0..random.usize(1..4) {
-                let at = if random.bool() { random.usize(..file.len()) } else { file.len() - 1 - random.usize(..24.min(file.len())) };
+                let at = if random.bool() {
+                    random.usize(..file.len())
+                } else {
+                    file.len() - 1 - random.usize(..24.min(file.len()))
+                };
                 match random.u8(..4) {
                     0 => file[at] = random.u8(..),
                     1 => file.truncate(at.max(1)),

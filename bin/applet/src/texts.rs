@@ -19,7 +19,9 @@ pub enum Language {
 impl Language {
     /// The computer's language (LC_ALL, LC_MESSAGES, LANG, or what the system says); English if Belay does not speak it.
     pub fn of_system() -> Language {
-        let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let named = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
         Language::of_locale(&named.or_else(sys_locale::get_locale).unwrap_or_default())
     }
 
@@ -184,7 +186,12 @@ mod tests {
 
     #[test]
     fn german_says_sie_and_is_no_copy() {
-        let same: Vec<_> = en::TEXTS.all().into_iter().zip(de::TEXTS.all()).filter(|((name, en), (_, de))| en == de && en.contains(' ') && *name != "title").collect();
+        let same: Vec<_> = en::TEXTS
+            .all()
+            .into_iter()
+            .zip(de::TEXTS.all())
+            .filter(|((name, en), (_, de))| en == de && en.contains(' ') && *name != "title")
+            .collect();
         assert!(same.is_empty(), "{same:?}");
         for (name, text) in de::TEXTS.all() {
             for word in text.split(|c: char| !c.is_alphabetic()) {
@@ -198,9 +205,13 @@ mod tests {
     fn the_letters_of_the_buttons_are_distinct() {
         for texts in [&en::TEXTS, &de::TEXTS] {
             assert_eq!(access(texts.allow).1.to_lowercase(), "a");
-            let letters = [texts.stop_view, texts.stop_control, texts.end_session].map(|text| access(text).1.to_lowercase());
+            let letters = [texts.stop_view, texts.stop_control, texts.end_session]
+                .map(|text| access(text).1.to_lowercase());
             assert!(letters.iter().all(|letter| letter.chars().count() == 1));
-            assert!(letters[0] != letters[1] && letters[1] != letters[2] && letters[0] != letters[2], "{letters:?}");
+            assert!(
+                letters[0] != letters[1] && letters[1] != letters[2] && letters[0] != letters[2],
+                "{letters:?}"
+            );
         }
         assert_eq!(access("Plain"), ("Plain", "", ""));
         assert_eq!(access("Erl&auben"), ("Erl", "a", "uben"));
@@ -217,15 +228,21 @@ mod tests {
 
     #[test]
     fn a_value_is_not_filled_again() {
-        let text = fill("{technician} of {company} {x}", &[("technician", "{company}"), ("company", "Example")]);
+        let text =
+            fill("{technician} of {company} {x}", &[("technician", "{company}"), ("company", "Example")]);
         assert_eq!(text, "{company} of Example {x}");
     }
 
     #[test]
     fn locales_are_understood() {
-        for (locale, language) in
-            [("de_AT.UTF-8", Language::De), ("de-DE", Language::De), ("DE", Language::De), ("C", Language::En), ("", Language::En), ("nds_DE", Language::En)]
-        {
+        for (locale, language) in [
+            ("de_AT.UTF-8", Language::De),
+            ("de-DE", Language::De),
+            ("DE", Language::De),
+            ("C", Language::En),
+            ("", Language::En),
+            ("nds_DE", Language::En),
+        ] {
             assert_eq!(Language::of_locale(locale), language, "{locale}");
         }
     }

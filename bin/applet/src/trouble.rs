@@ -37,7 +37,13 @@ pub fn tell(texts: &Texts) {
         ("notify-send", &["Belay"]),
     ];
     for (program, options) in programs {
-        let started = Command::new(program).args(options).arg(&words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let started = Command::new(program)
+            .args(options)
+            .arg(&words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         if started.is_ok() {
             return;
         }

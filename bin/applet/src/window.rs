@@ -97,7 +97,11 @@ pub fn open(look: Look, operator: &str, say: mpsc::Sender<FromWindow>) -> Result
     let main = MainWindow::new()?;
     let texts = look.texts;
     dress!(main, look);
-    let title = if operator.is_empty() { texts.title_plain.to_owned() } else { fill(texts.title, &[("operator", operator)]) };
+    let title = if operator.is_empty() {
+        texts.title_plain.to_owned()
+    } else {
+        fill(texts.title, &[("operator", operator)])
+    };
     main.set_window_title(title.into());
     main.set_heading_company(if operator.is_empty() { "Belay".into() } else { operator.into() });
     let over = Rc::new(std::cell::Cell::new(false));
@@ -218,7 +222,14 @@ impl Stage {
         match show {
             Show::State(state) => self.enter(state),
             Show::Prompt { prompt, rights, answerable_at, expires_at, partner } => {
-                let opened = prompt::Prompt::open(self.look, prompt, rights, (answerable_at, expires_at), &partner, &self.say);
+                let opened = prompt::Prompt::open(
+                    self.look,
+                    prompt,
+                    rights,
+                    (answerable_at, expires_at),
+                    &partner,
+                    &self.say,
+                );
                 match opened {
                     Ok(opened) => self.prompt = Some(opened),
                     Err(error) => {
@@ -234,7 +245,11 @@ impl Stage {
             Show::Chat { mine, text } => self.add_chat(mine, &text),
             Show::Typing(on) => {
                 let texts = self.look.texts;
-                let typing = if on { fill(texts.typing, &[("technician", &self.partner.technician)]) } else { String::new() };
+                let typing = if on {
+                    fill(texts.typing, &[("technician", &self.partner.technician)])
+                } else {
+                    String::new()
+                };
                 self.main.set_typing(typing.into());
             }
             Show::Story(story) => self.add_story(&story),
@@ -244,7 +259,9 @@ impl Stage {
     fn enter(&mut self, state: State) {
         match &state {
             State::Connected(partner) => self.partner = partner.clone(),
-            State::Waiting | State::Interrupted | State::Greeting | State::Untrusted => self.partner = Partner::default(),
+            State::Waiting | State::Interrupted | State::Greeting | State::Untrusted => {
+                self.partner = Partner::default()
+            }
             State::Connecting => {}
             State::Over(_) => {
                 self.over.set(true);

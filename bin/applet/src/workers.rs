@@ -44,9 +44,8 @@ impl Workers {
                 tracing::error!("the panic key stopped everything, but the session does not know");
             }
         };
-        let panic_key = screen
-            .as_ref()
-            .and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
+        let panic_key =
+            screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
         Workers { screen, shown: None, hands, halted, panic_key, happen }
     }

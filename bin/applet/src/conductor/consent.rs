@@ -37,7 +37,9 @@ impl Conductor {
         let rights = self.prompt.take_if(|(id, _)| *id == prompt).map_or(Rights::NONE, |(_, rights)| rights);
         self.deeds.push_back(Deed::Show(Show::HidePrompt(prompt)));
         match why {
-            Hidden::Cancelled | Hidden::Overtaken | Hidden::PairingLost => self.tell(rights, Story::Cancelled),
+            Hidden::Cancelled | Hidden::Overtaken | Hidden::PairingLost => {
+                self.tell(rights, Story::Cancelled)
+            }
             Hidden::Answered(Answer::Allow | Answer::Refuse) | Hidden::TimedOut | Hidden::Ended => {}
         }
     }

@@ -1,10 +1,10 @@
 //! The whole program's decisions, without a window, a network or a desktop.
 
 use belay_permission::{Answer, PromptId};
+use belay_wire::SessionId;
 use belay_wire::gateway::ReportKind;
 use belay_wire::input::{Input, Place};
 use belay_wire::message::{Cause, Outcome};
-use belay_wire::SessionId;
 
 use super::*;
 use crate::charter::tests::{UNIX, document, expected, sign};
@@ -134,7 +134,9 @@ fn view_alone_moves_nothing_either() {
     assert!(!stage.hears(motion()).iter().any(|deed| matches!(deed, Deed::Inject(..))));
     stage.grants(control());
     let moved = stage.hears(motion());
-    assert!(matches!(&moved[..], [Deed::Inject(admitted, Input::Move(_))] if admitted.right() == Right::RemoteControl));
+    assert!(
+        matches!(&moved[..], [Deed::Inject(admitted, Input::Move(_))] if admitted.right() == Right::RemoteControl)
+    );
 }
 
 #[test]
@@ -146,10 +148,12 @@ fn withdrawing_the_view_stops_the_machine_before_anybody_is_told() {
     let deeds = stage.happens(Happening::Person(Person::Withdrew(view())));
     let let_go = position(&deeds, |deed| *deed == Deed::LetGo);
     let closed = position(&deeds, |deed| *deed == Deed::Screen(ScreenDeed::Close));
-    let dependent =
-        position(&deeds, |deed| *deed == Deed::Send(Message::Withdrawn { rights: control(), cause: Cause::Dependent }));
-    let withdrawn =
-        position(&deeds, |deed| *deed == Deed::Send(Message::Withdrawn { rights: view(), cause: Cause::EndUser }));
+    let dependent = position(&deeds, |deed| {
+        *deed == Deed::Send(Message::Withdrawn { rights: control(), cause: Cause::Dependent })
+    });
+    let withdrawn = position(&deeds, |deed| {
+        *deed == Deed::Send(Message::Withdrawn { rights: view(), cause: Cause::EndUser })
+    });
     assert!(let_go < dependent && closed < withdrawn);
     let lines = logged(&deeds);
     for event in ["control_ended", "view_ended", "withdrawn rights=desktop_view cause=end_user"] {
@@ -193,7 +197,11 @@ fn the_panic_key_ends_everything_in_order() {
     let bye = position(&deeds, |deed| *deed == Deed::Leave(Leaving::EndedByEndUser));
     let finish = position(&deeds, |deed| matches!(deed, Deed::Finish(Exit::Ended, _)));
     assert!(let_go < end && end < bye && bye < finish);
-    assert!(logged(&deeds).iter().any(|line| line.contains("event=ended by=panic_key technician=\"Tess Example\"")));
+    assert!(
+        logged(&deeds)
+            .iter()
+            .any(|line| line.contains("event=ended by=panic_key technician=\"Tess Example\""))
+    );
     assert_eq!(stage.hears(motion()), [], "nothing follows the end");
 }
 
@@ -222,7 +230,11 @@ fn a_charter_of_somebody_else_is_said_to_be_one() {
     assert!(deeds.contains(&Deed::Send(Message::CharterChecked(false))));
     assert!(deeds.contains(&Deed::Show(Show::State(State::Untrusted))));
     let deeds = stage.hears(Message::Request { request: 1, rights: view() });
-    assert!(deeds.iter().all(|deed| matches!(deed, Deed::Send(Message::Decision { outcome: Outcome::OutOfOrder, .. }))));
+    assert!(
+        deeds
+            .iter()
+            .all(|deed| matches!(deed, Deed::Send(Message::Decision { outcome: Outcome::OutOfOrder, .. })))
+    );
 }
 
 #[test]
@@ -249,7 +261,10 @@ fn refusals_have_exit_codes_of_their_own() {
         (Refusal::Full, Exit::NoGateway),
     ] {
         let deeds = Stage::new().happens(Happening::Refused(refusal));
-        assert!(deeds.iter().any(|deed| matches!(deed, Deed::Finish(code, _) if *code == exit)), "{refusal:?}");
+        assert!(
+            deeds.iter().any(|deed| matches!(deed, Deed::Finish(code, _) if *code == exit)),
+            "{refusal:?}"
+        );
     }
 }
 

@@ -82,7 +82,7 @@ pub const TEXTS: Texts = Texts {
     remaining: "Alt+A erlaubt, Esc lehnt ab. Ohne Antwort wird in {seconds} s abgelehnt.",
 
     sees: "{technician} ({company}) sieht Ihren Bildschirm",
-    uses: "{technician} ({company}) sieht Ihren Bildschirm und bedient Maus und Tastatur",
+    uses: "{technician} ({company}) sieht und bedient Ihren Computer",
     right_view: "den Bildschirm zu sehen",
     right_control: "Maus und Tastatur zu bedienen",
 

@@ -82,7 +82,7 @@ pub const TEXTS: Texts = Texts {
     remaining: "Alt+A allows, Esc refuses. Without an answer it is refused in {seconds} s.",
 
     sees: "{technician} ({company}) sees your screen",
-    uses: "{technician} ({company}) sees your screen and uses mouse and keyboard",
+    uses: "{technician} ({company}) sees and controls your computer",
     right_view: "to see the screen",
     right_control: "to use mouse and keyboard",
 

@@ -58,7 +58,9 @@ pub fn connect(main: &MainWindow, say: &mpsc::Sender<FromWindow>, over: Rc<Cell<
         let mut line = [0; 16];
         match aws_lc_rs::rand::fill(&mut line) {
             Ok(()) => tell(&speaker, FromWindow::Person(Person::Said { line, text: text.into() })),
-            Err(_) => tracing::error!("the system gives no random numbers, so the chat line has no id and is not sent"),
+            Err(_) => tracing::error!(
+                "the system gives no random numbers, so the chat line has no id and is not sent"
+            ),
         }
     });
 }
@@ -77,7 +79,11 @@ impl Stage {
             State::Over(over) => self.farewell(*over),
         };
         let partner = &self.partner;
-        let values = [("technician", partner.technician.as_str()), ("company", &partner.company), ("domain", &partner.domain)];
+        let values = [
+            ("technician", partner.technician.as_str()),
+            ("company", &partner.company),
+            ("domain", &partner.domain),
+        ];
         let main = &self.main;
         main.set_state_heading(shared(fill(heading, &values)));
         main.set_state_detail(shared(fill(detail, &values)));
@@ -105,7 +111,9 @@ impl Stage {
     fn farewell(&self, over: Over) -> (&'static str, &'static str, Tone) {
         let texts = self.look.texts;
         match over {
-            Over::Ended(EndReason::LinkLost) | Over::Lost => (texts.lost_heading, texts.lost_detail, Tone::Bad),
+            Over::Ended(EndReason::LinkLost) | Over::Lost => {
+                (texts.lost_heading, texts.lost_detail, Tone::Bad)
+            }
             Over::Ended(why) => (texts.ended_heading, texts.ended(why), Tone::Good),
             Over::Closed => (texts.ended_heading, texts.ended_by_server, Tone::Good),
             Over::Refused(why) => (texts.refused_heading, texts.refused(why), Tone::Bad),
@@ -147,12 +155,15 @@ impl Stage {
             Story::LogFailed => (texts.story_log_failed, None, true),
         };
         let partner = if let Story::Technician(partner) = story { partner } else { &self.partner };
-        let text = fill(text, &[
-            ("technician", &partner.technician),
-            ("company", &partner.company),
-            ("domain", &partner.domain),
-            ("right", right.map_or("", |right| texts.right(right))),
-        ]);
+        let text = fill(
+            text,
+            &[
+                ("technician", &partner.technician),
+                ("company", &partner.company),
+                ("domain", &partner.domain),
+                ("right", right.map_or("", |right| texts.right(right))),
+            ],
+        );
         push(&self.story, StoryLine { text: text.into(), at: clock_time(), alarming });
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use raw_window_handle::{HasWindowHandle, RawWindowHandle};
 use slint::ComponentHandle;
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ClientMessageEvent, ConfigureWindowAux, ConnectionExt, EventMask, InputFocus, StackMode, Window};
+use x11rb::protocol::xproto::{
+    ClientMessageEvent, ConfigureWindowAux, ConnectionExt, EventMask, InputFocus, StackMode, Window,
+};
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
@@ -51,7 +53,8 @@ fn activate(window: Window) -> anyhow::Result<()> {
     let (connection, screen) = RustConnection::connect(None)?;
     let Some(screen) = connection.setup().roots.get(screen) else { return Ok(()) };
     let root = screen.root;
-    let atom = |name: &[u8]| -> anyhow::Result<u32> { Ok(connection.intern_atom(false, name)?.reply()?.atom) };
+    let atom =
+        |name: &[u8]| -> anyhow::Result<u32> { Ok(connection.intern_atom(false, name)?.reply()?.atom) };
     let (active, manager) = (atom(b"_NET_ACTIVE_WINDOW")?, atom(b"_NET_SUPPORTING_WM_CHECK")?);
     let managed = connection.get_property(false, root, manager, x11rb::NONE, 0, 1)?.reply()?.value_len > 0;
     if managed {

@@ -39,7 +39,9 @@ impl Prompt {
         dress!(window, look);
         let texts = look.texts;
         let Partner { technician, company, domain } = partner;
-        let filled = |text| shared(fill(text, &[("technician", technician), ("company", company), ("domain", domain)]));
+        let filled = |text| {
+            shared(fill(text, &[("technician", technician), ("company", company), ("domain", domain)]))
+        };
         let (question, meaning) = texts.question(rights);
         window.set_window_title(filled(texts.prompt_title));
         window.set_question(filled(question));

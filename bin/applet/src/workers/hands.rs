@@ -47,7 +47,8 @@ impl Hands {
     pub fn start(happen: mpsc::Sender<Happening>, halted: Arc<AtomicBool>) -> Hands {
         let desk = Arc::new(Desk::default());
         let own = desk.clone();
-        let thread = std::thread::Builder::new().name("hands".into()).spawn(move || work(&own, &happen, &halted));
+        let thread =
+            std::thread::Builder::new().name("hands".into()).spawn(move || work(&own, &happen, &halted));
         let thread = thread.map_err(|error| tracing::error!(%error, "no thread for mouse and keyboard")).ok();
         Hands { desk, thread }
     }
