@@ -11,7 +11,8 @@
       return socket;
     },
   });
-  for (const kind of ['keydown', 'mousedown']) window.addEventListener(kind, (event) => B.inputs.push([kind, event.timeStamp]), true);
+  // Not mousedown: a page that handles the pointer's events itself may suppress it.
+  for (const kind of ['keydown', 'pointerdown']) window.addEventListener(kind, (event) => B.inputs.push([kind, event.timeStamp]), true);
 
   // What to add to performance.now() for the wall clock, found at the edge of a tick of Date.
   B.offset = () => {

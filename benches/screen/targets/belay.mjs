@@ -46,6 +46,7 @@ export async function connect(bench) {
     await at(bench, 'pick-up').click();
     await bench.console.page.locator('[data-testid="tool-view"]:not([disabled])').first().waitFor();
     bench.ready = Date.now() - asked;
+    say(`ready to ask ${bench.ready} ms after the click`);
   }
   return { since: await allow(bench, 'tool-view'), besides: bench.ready };
 }
@@ -67,8 +68,8 @@ async function allow(bench, tool) {
   await at(bench, tool).click();
   await sleep(SAFETY_DELAY_MS + PROMPT_MS);
   const since = Date.now();
-  bench.desk.key('alt+a');
+  bench.desk.altA();
   // The applet's windows come up over the measured desktop, which has no window manager: it goes back on top.
-  for (const wait of [20, 60, 100, 200, 400, 800]) setTimeout(() => void bench.desk.focus().catch((error) => say(error.message)), wait);
+  for (const wait of [60, 150, 300, 600]) setTimeout(() => void bench.desk.focus().catch((error) => say(error.message)), wait);
   return since;
 }
