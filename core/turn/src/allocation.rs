@@ -8,8 +8,9 @@ use belay_wire::gateway::Role;
 use belay_wire::{Moment, SessionId};
 use std::net::{IpAddr, SocketAddr};
 
-/// Channel numbers a client may bind.
-pub(crate) const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x4FFF;
+/// Channel numbers a client may bind: those of RFC 8656 (to 0x4FFF) and, because clients in use still take them, those of
+/// RFC 5766.
+pub(crate) const CHANNELS: std::ops::RangeInclusive<u16> = 0x4000..=0x7FFF;
 
 pub(crate) struct Allocation {
     pub client: Client,

@@ -31,7 +31,7 @@ pub fn first(bytes: &[u8]) -> Framed {
             }
             (HEADER + len, HEADER + len)
         }
-        0x4000..=0x4FFF => (4 + len, 4 + len.next_multiple_of(4)),
+        0x4000..=0x7FFF => (4 + len, 4 + len.next_multiple_of(4)),
         _ => return Framed::Garbage,
     };
     if bytes.len() < whole { Framed::Wait } else { Framed::Message { message, whole } }

@@ -304,6 +304,11 @@ impl Turn {
         self.outputs.pop_front()
     }
 
+    /// Whether this client holds an allocation.
+    pub fn holds(&self, client: Client) -> bool {
+        self.clients.contains_key(&client)
+    }
+
     /// How many allocations there are.
     pub fn allocations(&self) -> usize {
         self.allocations.len()

@@ -35,7 +35,7 @@ impl Turn {
         now: Moment,
     ) -> Option<Forward<'a>> {
         match message.first()? {
-            0x40..=0x4F => self.channel_data(client, message, now),
+            0x40..=0x7F => self.channel_data(client, message, now),
             0x00..=0x3F => {
                 let read = Message::read(message)?;
                 match (read.method(), read.class()) {

@@ -6,6 +6,9 @@
 pub mod applet;
 mod dial;
 pub mod gateway;
+pub mod mux;
 mod pairing;
+pub mod turn;
+pub mod udp;
 
 pub use dial::{Dial, DialError};

@@ -140,7 +140,9 @@ fn an_allocate_sent_again_is_answered_again() {
     let (mut world, mut a, _) = pair();
     a.allocate(&mut world);
     a.refresh(&mut world, 0);
-    let fill = |w: &mut Writer<'_>| drop(w.add(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]));
+    let fill = |w: &mut Writer<'_>| {
+        w.add(attribute::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+    };
     let (_, bytes) = a.request(&mut world, Method::Allocate, fill);
     let first = world.send(a.client, &bytes);
     assert_eq!(world.send(a.client, &bytes), first);
@@ -176,7 +178,9 @@ fn a_leg_that_goes_takes_everything_along() {
 fn ipv6_relays_and_sha256_integrity_work() {
     let (mut world, mut a, mut b) = pair();
     a.integrity = Integrity::Sha256;
-    let six = |w: &mut Writer<'_>| drop(w.add(attribute::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]));
+    let six = |w: &mut Writer<'_>| {
+        w.add(attribute::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0]);
+    };
     let a_at = a.allocate_with(&mut world, six).1.unwrap();
     let b_at = b.allocate_with(&mut world, six).1.unwrap();
     assert!(a_at.is_ipv6() && b_at.is_ipv6());

@@ -52,7 +52,9 @@ fn what_a_request_may_not_ask() {
     let mut a = Caller::udp("198.51.100.1:1", world.admit(1, 1, Role::Applet));
     assert_eq!(a.refresh(&mut world, 600), 437, "nothing to refresh");
     assert_eq!(a.ask(&mut world, Method::Allocate, |_| {}).0, 400, "no transport");
-    let tcp = |w: &mut Writer<'_>| drop(w.add(attribute::REQUESTED_TRANSPORT, &[6, 0, 0, 0]));
+    let tcp = |w: &mut Writer<'_>| {
+        w.add(attribute::REQUESTED_TRANSPORT, &[6, 0, 0, 0]);
+    };
     assert_eq!(a.ask(&mut world, Method::Allocate, tcp).0, 442);
     for (number, value, expected) in [
         (attribute::REQUESTED_ADDRESS_FAMILY, &[2, 0, 0, 0][..], 440),
@@ -73,7 +75,7 @@ fn what_a_request_may_not_ask() {
     }
     assert_eq!(a.ask(&mut world, Method::CreatePermission, |_| {}).0, 400);
     assert_eq!(a.bind(&mut world, 0x3FFF, "198.51.100.2:2".parse().unwrap()), 400);
-    assert_eq!(a.bind(&mut world, 0x5000, "198.51.100.2:2".parse().unwrap()), 400);
+    assert_eq!(a.bind(&mut world, 0x8000, "198.51.100.2:2".parse().unwrap()), 400);
     assert_eq!(a.ask(&mut world, Method::Other(0x0A), |_| {}).0, 400);
 }
 

@@ -81,9 +81,13 @@ fn a_stream_is_cut_into_messages() {
     }
     let after = request.len();
     assert_eq!(cuts, [(0, after), (after, 9), (after + 12, 4)]);
-    for garbage in
-        [&b"PUT /"[..], &[0x80, 0, 0, 0], &[0x16, 3, 1, 2], &[0, 1, 0, 3, 0x21], &[0, 1, 0, 0, 1, 1, 1, 1]]
-    {
+    for garbage in [
+        &b"\x99PUT"[..],
+        &[0x80, 0, 0, 0],
+        &[0xFF, 0xFF, 0, 0],
+        &[0, 1, 0, 3, 0x21],
+        &[0, 1, 0, 0, 1, 1, 1, 1],
+    ] {
         assert_eq!(framing::first(garbage), framing::Framed::Garbage, "{garbage:?}");
     }
     assert!(framing::begins_stun(0) && !framing::begins_stun(b'G') && !framing::begins_stun(0x16));
