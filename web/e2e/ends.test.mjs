@@ -105,14 +105,37 @@ test('the technician closes the browser: nothing stays open for the next', async
   await over(met, {});
 });
 
-test('the server dies: Pause still ends everything', async () => {
+test('the server hangs: Pause ends everything at once all the same', async () => {
+  const { desktop, server } = await stack();
+  const met = await controlling();
+  server.program.signal('SIGSTOP');
+  try {
+    const pressed = Date.now();
+    await desktop.key('Pause');
+    await met.applet.logged('control_ended', 1, 2000);
+    await met.applet.logged('view_ended', 1, 2000);
+    assert.ok(Date.now() - pressed < 2500, 'the rights outlived the key');
+    await over(met, {});
+    assert.match(met.applet.hostLog(), /event=ended .*by=panic_key/);
+  } finally {
+    server.program.signal('SIGCONT');
+  }
+  await met.technician.page.context().close();
+});
+
+test('the server dies: the rights die with it, and the session is over after its return', async () => {
   const { desktop, server } = await stack();
   const met = await controlling();
   await server.kill();
+  await met.applet.logged('control_ended', 1, 5000);
+  await met.applet.logged('view_ended', 1, 5000);
+  await sleep(500);
   await desktop.picture(join(SCREENSHOTS, 'applet-server-gone.png'));
   await desktop.key('Pause');
   await over(met, {});
   await server.start();
+  const row = await until('the session after the restart', async () => (await met.technician.details(met.session.id)).session);
+  assert.ok(!['connecting', 'waiting', 'active'].includes(row.state), `still ${row.state} after the restart`);
   await met.technician.page.context().close();
 });
 
