@@ -52,7 +52,8 @@ fn when_changed(
     let mut hasher = DefaultHasher::new();
     inputs.hash(&mut hasher);
     let now = format!("{:016x}", hasher.finish());
-    let stamp = workspace::notes()?.join(format!("{name}.stamp"));
+    // Beside what it tells of: whoever removes the packages removes the stamps with them.
+    let stamp = workspace::root().join("web/node_modules").join(format!(".made-from-{name}"));
     let before = std::fs::read_to_string(&stamp).unwrap_or_default();
     if before == now && results.iter().all(|path| path.exists()) {
         return Ok(());

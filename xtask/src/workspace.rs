@@ -1,6 +1,5 @@
 //! Where things are in this checkout.
 
-use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// The checkout's top folder.
@@ -20,12 +19,4 @@ pub fn target() -> PathBuf {
 /// A program built by cargo in the one optimized profile.
 pub fn program(name: &str) -> PathBuf {
     target().join("release").join(name)
-}
-
-/// Where xtask keeps its own notes (stamps of what is up to date).
-pub fn notes() -> Result<PathBuf> {
-    let folder = target().join("xtask");
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(folder)
 }
