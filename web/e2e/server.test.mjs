@@ -49,10 +49,10 @@ test('what cannot work ends the start with one sentence', async (t) => {
   await server.account({ name: 'Example GmbH', id: 'tess@example.com', owner: 'Tess Example', password: 'blue-Kettle-41-window' });
 
   await t.test('an unknown key', async () => {
-    server.write({ top: 'pin_live_seconds = 600' });
+    server.write({ top: 'sign_of_seconds = 600' });
     const { code, text } = await server.refuses();
     assert.equal(code, 1);
-    saysWhatAndMend(text, /pin_live_seconds.*pin_life_seconds/s);
+    saysWhatAndMend(text, /sign_of_seconds.*sign_off_seconds/s);
     server.write();
   });
   await t.test('an unknown environment variable', async () => {
