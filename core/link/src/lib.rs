@@ -99,7 +99,7 @@ impl Link {
     pub fn path_up(&mut self, id: PathId, kind: PathKind, now: Moment) {
         let before = self.active().map(|path| path.id);
         self.paths.push(Path { id, kind });
-        self.paths.sort_by(|a, b| b.kind.cmp(&a.kind));
+        self.paths.sort_by_key(|path| std::cmp::Reverse(path.kind));
         self.resend_if_changed(before, now);
     }
 

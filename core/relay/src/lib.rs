@@ -119,11 +119,11 @@ impl Relay {
         }
         // Frames are forwarded as they came: the byte before the content is the same both ways.
         if let (Some(&FRAME), State::In { .. }) = (bytes.first(), &known.state) {
-            return match self.partner(leg) {
-                Some(partner) => self.outputs.push_back(Output::Send(partner, bytes)),
-                // The partner may have left while this was under way.
-                None => {}
-            };
+            // Without a partner it is dropped: the partner may have left while the frame was under way.
+            if let Some(partner) = self.partner(leg) {
+                self.outputs.push_back(Output::Send(partner, bytes));
+            }
+            return;
         }
         let Ok(frame) = ToGateway::decode(&bytes) else { return self.refuse(leg, Refusal::Protocol) };
         match (frame, &mut known.state) {
@@ -165,7 +165,7 @@ impl Relay {
             Ok(session) => session,
             Err(reason) => return self.refuse(leg, reason),
         };
-        *state = State::In { role: role, account, session, reports: 0 };
+        *state = State::In { role, account, session, reports: 0 };
         let pair = self.pairs.entry(session).or_default();
         let place = match role {
             Role::Applet => &mut pair.applet,

@@ -112,7 +112,7 @@ pub enum AppletStep {
     /// Send this frame and wait for the next one.
     Send(Box<AppletHandshake>, Vec<u8>),
     /// The seal stands.
-    Sealed(Seal),
+    Sealed(Box<Seal>),
 }
 
 impl AppletHandshake {
@@ -136,7 +136,8 @@ impl AppletHandshake {
                     return Err(SealError::CommitmentBroken);
                 }
                 let transcript = transcript(&self.binding, &promised, &self.share, &console);
-                Ok(AppletStep::Sealed(Seal::derive(Side::Applet, &transcript, &self.secrets.agree(&key)?)?))
+                let seal = Seal::derive(Side::Applet, &transcript, &self.secrets.agree(&key)?)?;
+                Ok(AppletStep::Sealed(Box::new(seal)))
             }
             (
                 SealFrame::Commit { .. }

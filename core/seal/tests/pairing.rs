@@ -27,7 +27,7 @@ fn pair_with(console: Binding, applet: Binding) -> (Seal, Seal) {
     let (applet, answer) = answer(AppletHandshake::new(secrets(2), applet).unwrap(), &commit);
     let (console, open) = console.answered(&answer).unwrap();
     match applet.received(&open).unwrap() {
-        AppletStep::Sealed(applet) => (console, applet),
+        AppletStep::Sealed(applet) => (console, *applet),
         AppletStep::Send(..) => panic!("not sealed after the console opened"),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn security_log(
     let mut events = store.view(who.account).await?.security_log(limit).await?;
     if store.directory().accounts().await?.len() == 1 {
         events.extend(store.directory().security_log(limit).await?);
-        events.sort_by(|a, b| b.at.cmp(&a.at));
+        events.sort_by_key(|event| std::cmp::Reverse(event.at));
         events.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     }
     Ok(Json(SecurityLog { events: events.into_iter().map(SecurityEvent::from).collect() }))

@@ -69,7 +69,7 @@ impl Pairing {
                         self.happenings.push_back(Happening::Send(answer));
                     }
                     AppletStep::Sealed(seal) => {
-                        self.state = State::Sealed { seal: Box::new(seal), confirmed: false, forged: 0 };
+                        self.state = State::Sealed { seal, confirmed: false, forged: 0 };
                     }
                 }
                 Ok(())

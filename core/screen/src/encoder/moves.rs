@@ -132,7 +132,7 @@ impl Search {
 
     fn start(&self, hash: u32) -> usize {
         let mixed = u64::from(hash.wrapping_mul(0x9e37_79b1));
-        (mixed * self.table.len() as u64 >> 32) as usize
+        ((mixed * self.table.len() as u64) >> 32) as usize
     }
 
     /// A needle that is the only one with its hash.
