@@ -1,6 +1,8 @@
 //! How long the encoder takes for what happens on a full HD desktop, and how many bytes come out.
 //! Run with `cargo bench -p belay-screen`; compare runs of one machine only.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+// A bench measures time; the rule is for the code it measures.
+#![allow(clippy::disallowed_types, clippy::disallowed_methods)]
 
 #[path = "../tests/desk/mod.rs"]
 mod desk;

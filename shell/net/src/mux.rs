@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What a connection turned out to be.
+#[allow(clippy::large_enum_variant, reason = "one for each connection, moved once")]
 pub enum Sorted {
     /// HTTP inside TLS: HTTPS, and WebSocket after its upgrade.
     Https(Begun<TlsStream<TcpStream>>),

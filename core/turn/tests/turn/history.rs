@@ -34,7 +34,7 @@ fn payload(leg: u64, rng: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 fn callers(world: &mut World, leg: u64) -> Vec<Caller> {
-    let role = if leg % 2 == 0 { Role::Applet } else { Role::Console };
+    let role = if leg.is_multiple_of(2) { Role::Applet } else { Role::Console };
     let credentials = world.admit(leg, session(leg), role);
     (0..PATHS)
         .map(|path| {
@@ -146,7 +146,8 @@ fn history(seed: u64, steps: usize) -> usize {
                 }
             }
             18 => {
-                if caller.ask(&mut world, Method::Binding, |_| {}).0 == 0 && path == 0 {
+                let found = caller.ask(&mut world, Method::Binding, |_| {}).0 == 0;
+                if found && path == 0 {
                     seen.insert(client.remote, leg);
                 }
             }

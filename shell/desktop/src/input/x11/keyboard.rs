@@ -15,6 +15,9 @@ use crate::connection::Connection;
 use crate::input::{keysym, usage};
 use borrowed::Borrowed;
 
+/// Keys to borrow, and the character each is to type.
+type Loans = Vec<(Keycode, char)>;
+
 /// Characters typed between two looks at where the keyboard is.
 const BETWEEN_LOOKS: usize = 8;
 
@@ -186,7 +189,7 @@ impl Keyboard {
     }
 
     /// How to type as much of the text as one borrowing allows, and what to borrow keys for.
-    fn plan(&self, text: &[char], state: State) -> Result<(Vec<Way>, Vec<(Keycode, char)>), DesktopError> {
+    fn plan(&self, text: &[char], state: State) -> Result<(Vec<Way>, Loans), DesktopError> {
         let mut plan = self.borrowed.plan();
         let mut ways = Vec::new();
         for character in text {
