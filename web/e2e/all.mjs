@@ -8,3 +8,4 @@ import './ends.test.mjs';
 import './hostile.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
+import './sign-off.test.mjs';

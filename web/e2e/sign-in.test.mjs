@@ -1,12 +1,11 @@
 // Step 2: signing in, being refused, being locked out, being signed off, and what a stranger's page may not do.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { FINN, TESS, stack, tess } from './stack.mjs';
-import { byId, look } from './stack/browser.mjs';
+import { look } from './stack/browser.mjs';
+import { leftAlone } from './stack/idle.mjs';
 import { EndUser, Technician } from './stack/people.mjs';
-import { must, until } from './stack/processes.mjs';
-import { Server } from './stack/server.mjs';
+import { must } from './stack/processes.mjs';
 
 async function refusal(technician, id, password) {
   await technician.open();
@@ -86,16 +85,9 @@ test('every page comes with a strict policy', async () => {
   }
 });
 
-test('a console without activity is signed off, by the server and in the page', async () => {
-  const { chromium, folder } = await stack();
-  const server = await Server.prepare(join(folder, 'idle'), { top: 'sign_off_seconds = 60', extra: '[limits]\npin_per_address = 10' });
-  await server.account(TESS);
-  await server.start();
-  const technician = new Technician(await chromium.person(), server);
-  await technician.signIn(TESS);
-  const signedIn = Date.now();
-
-  // Meanwhile, from the same server: the eleventh PIN tried within a minute from one address has to wait.
+test('the eleventh PIN tried within a minute from one address has to wait, and the page says so', async () => {
+  const { chromium } = await stack();
+  const { server } = await leftAlone();
   const guesser = new EndUser(await chromium.person(), server);
   await guesser.page.goto(`${server.url}/join`);
   const statuses = [];
@@ -112,13 +104,5 @@ test('a console without activity is signed off, by the server and in the page', 
   await guesser.tryPin('000000', 'Erika Example');
   await guesser.at('join-error').waitFor();
   await look(guesser.page, 'join-slow-down');
-
-  await byId(technician.page, 'sign-in-id').waitFor({ timeout: 90_000 });
-  assert.ok(Date.now() - signedIn >= 55_000, 'signed off too early');
-  await look(technician.page, 'signed-off');
-  const status = await until('an answer', () => technician.call('GET', '/me'));
-  assert.equal(status.status, 401);
-  await server.stop();
-  await technician.page.context().close();
   await guesser.page.context().close();
 });
