@@ -1,6 +1,13 @@
 //! The windows: main window, question, bar. Lives on the main thread; everybody else talks to it through [`Screenplay`].
 
-#[allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all)]
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::restriction,
+    clippy::pedantic
+)]
 mod generated {
     slint::include_modules!();
 }
