@@ -145,7 +145,8 @@ fn turn(data: &[u8]) {
         let (bytes, tail) = tail.split_at(usize::from(*len).min(tail.len()));
         rest = tail;
         now = Moment(now.0 + 1_000_000 * u64::from(what >> 4));
-        let client = Client { carrier: Carrier::Udp(what & 1), remote: address(u16::from(what >> 1 & 1) + 1) };
+        let client =
+            Client { carrier: Carrier::Udp(what & 1), remote: address(u16::from(what >> 1 & 1) + 1) };
         let mut bytes = bytes.to_vec();
         let forward = match what >> 2 & 3 {
             0 | 1 => server.received(client, &mut bytes, now),

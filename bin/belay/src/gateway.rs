@@ -39,13 +39,20 @@ pub fn routes(gateway: Arc<Gateway<Beside>>) -> Router {
     Router::new().route("/gateway/v1", get(leg)).with_state(gateway)
 }
 
+/// Bytes read at once from a leg: most legs wait and say little, and each has one such buffer.
+const READ_BUFFER: usize = 16 * 1024;
+
 async fn leg(
     State(gateway): State<Arc<Gateway<Beside>>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+        .read_buffer_size(READ_BUFFER);
     if upgrade.selected_protocol().is_none() {
         return (StatusCode::BAD_REQUEST, format!("This gateway speaks {SUBPROTOCOL} only.\n"))
             .into_response();
