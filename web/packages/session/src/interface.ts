@@ -80,8 +80,11 @@ export interface RemoteSession {
   readonly singlePrompt: boolean;
   /** What may be asked at most. */
   readonly rights: Right[];
-  /** Throws `RangeError` above 4096 bytes. Lines written before `connected`, or while reconnecting, are sent then. */
-  sendChat(text: string): { id: string; at: Date };
+  /**
+   * Throws `RangeError` above 4096 bytes. Lines written before `connected`, or while
+   * reconnecting, are sent then. `id`: of a line of an earlier link that had not been delivered.
+   */
+  sendChat(text: string, id?: string): { id: string; at: Date };
   setTyping(on: boolean): void;
   request(rights: Right[]): void;
   /** Gives a granted right back, or takes a request back. */

@@ -16,7 +16,7 @@ import { ScreenError } from './screen/picture';
 import { cursorPixels, ScreenView, type Surface } from './screen/view';
 import { type Zstd } from './screen/zstd';
 import { type Bytes, utf8, WireError } from './wire/codec';
-import { fromBase64, fromHex, toUuid } from './wire/encoding';
+import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
 import { type Input, WHOLE_DESKTOP } from './wire/input';
 import { type Class } from './wire/link';
@@ -142,9 +142,9 @@ export class ConsoleSession implements RemoteSession {
     return this.emitter.on(event, f);
   }
 
-  sendChat(text: string): { id: string; at: Date } {
+  sendChat(text: string, id?: string): { id: string; at: Date } {
     if (utf8(text).length > MAX_CHAT) throw new RangeError(`a chat line may have ${MAX_CHAT} bytes, send it in parts`);
-    const line = crypto.getRandomValues(new Uint8Array(16));
+    const line = id === undefined ? crypto.getRandomValues(new Uint8Array(16)) : fromUuid(id);
     const message: Message = { kind: 'chat', line, text };
     // While it is interrupted, the link keeps the line in its order.
     if (this.welcomed && this.channel.held) this.channel.send(message);
