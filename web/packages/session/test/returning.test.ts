@@ -308,13 +308,32 @@ test('frames of another session do not make a resumption', async () => {
   expect(log.filter((line) => line.startsWith('chat'))).toEqual([]);
 });
 
+test('what was still being opened when the partner came back does not count as its word', async () => {
+  const world = await connected(true);
+  const { gateway, applet, log } = world;
+  gateway.tamper = () => [];
+  for (let line = 0; line < 300; line += 1) {
+    applet.send({ kind: 'chat', line: new Uint8Array(16).fill(line & 255), text: `${line}` });
+  }
+  const before = sealedByApplet(gateway).length;
+  await until(() => sealedByApplet(gateway).length - before >= 300);
+  for (const bytes of sealedByApplet(gateway).slice(-300)) gateway.say('console', { kind: 'frame', bytes });
+  gateway.say('console', { kind: 'partner_left', reason: 'lost' });
+  gateway.say('console', { kind: 'paired', pairing: 2 });
+  gateway.say('console', { kind: 'frame', bytes: Uint8Array.of(SEAL_KIND.unknown) });
+  await until(() => log.filter((line) => line === 'state securing').length === 2);
+  expect(connections(log)).toBe(1);
+});
+
 test('a gateway that says "unknown" while the seal is in use changes nothing', async () => {
   const world = await connected(true);
   const { gateway, applet, session, log } = world;
   gateway.say('console', { kind: 'frame', bytes: Uint8Array.of(SEAL_KIND.unknown) });
   session.sendChat('still here');
   await applet.take('chat');
+  await new Promise((resolve) => setTimeout(resolve, 50));
   expect([connections(log), applet.pairings]).toEqual([1, 1]);
+  expect(log.filter((line) => line === 'state securing')).toHaveLength(1);
 });
 
 /** A gateway that plays the applet towards the console, with keys of its own, as far as it can. */
@@ -322,6 +341,7 @@ function impostor(world: World, itsBinding: Bytes): { code: () => string | undef
   const { gateway } = world;
   const opened: Bytes[] = [];
   let code: string | undefined;
+  let committed = false;
   const say = (bytes: Bytes): void => gateway.say('console', { kind: 'frame', bytes });
   const seal = new Seal(
     { role: 'applet', binding: itsBinding },
@@ -330,7 +350,8 @@ function impostor(world: World, itsBinding: Bytes): { code: () => string | undef
   seal.start();
   gateway.tamper = (role, bytes) => {
     if (role !== 'console') return [];
-    if (bytes[0] === SEAL_KIND.sealed && code === undefined) say(Uint8Array.of(SEAL_KIND.unknown));
+    committed ||= bytes[0] === SEAL_KIND.commit;
+    if (!committed) say(Uint8Array.of(SEAL_KIND.unknown));
     else seal.receive(bytes);
     return [];
   };

@@ -112,7 +112,7 @@ export const de: Record<keyof typeof en, string> = {
   path_relay: 'Relay',
   security_code: 'Sicherheitscode',
   security_code_hint: 'Bitten Sie {name}, den Code auf dem eigenen Bildschirm vorzulesen. Ist es ein anderer, beenden Sie die Sitzung.',
-  security_code_new: 'Die Verbindung wurde neu gesichert, darum ist es ein neuer Code. Lassen Sie ihn sich von {name} noch einmal vorlesen.',
+  security_code_new: 'Die Verbindung wurde neu gesichert, darum ist es ein neuer Code. Lassen Sie ihn sich von {name} noch einmal vorlesen; ist es ein anderer, beenden Sie die Sitzung.',
   security_code_same: 'Er ist gleich',
   security_code_compared: 'Verglichen',
 

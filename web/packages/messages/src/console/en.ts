@@ -110,7 +110,7 @@ export const en = {
   path_relay: 'Relay',
   security_code: 'Security code',
   security_code_hint: 'Ask {name} to read out the code on their screen. If it is another one, end the session.',
-  security_code_new: 'The connection was secured anew, so the code is a new one. Ask {name} to read it out again.',
+  security_code_new: 'The connection was secured anew, so the code is a new one. Ask {name} to read it out again; if it is another one, end the session.',
   security_code_same: 'It is the same',
   security_code_compared: 'Compared',
 
