@@ -47,6 +47,8 @@ pub enum Command {
     },
     /// The applet has ended without a word on the session and will not come back: aborts it.
     AppletClosed,
+    /// The console's connection is gone, or its page was closed. Changes nothing, but is worth a row.
+    ConsoleLeft,
     /// Time has passed: see whether the session is offline or has timed out.
     Tick,
     /// The server was restarted, so every leg is gone; applets come back by themselves.
@@ -123,8 +125,8 @@ pub fn create(by: MemberId, link_expires_at: Moment, now: Moment) -> (State, Vec
 /// Applies a command.
 ///
 /// Nothing changed is `Ok` with no events (a tick too early, the end of an ended session); what is not possible is a
-/// [`Refusal`]. Commands of the system (`LegLost`, `AppletClosed`, `Tick`,
-/// `ServerRestarted`) are never refused.
+/// [`Refusal`]. Commands of the system (`LegLost`, `AppletClosed`, `ConsoleLeft`,
+/// `Tick`, `ServerRestarted`) are never refused.
 pub fn decide(state: &State, command: Command, now: Moment) -> Result<(State, Vec<Event>), Refusal> {
     let mut next = state.clone();
     let events = match command {
@@ -137,6 +139,7 @@ pub fn decide(state: &State, command: Command, now: Moment) -> Result<(State, Ve
         Command::LegLost | Command::ServerRestarted => leg_lost(&mut next, now),
         Command::AppletReturned { address } => applet_returned(&mut next, address, now)?,
         Command::AppletClosed => applet_closed(&mut next, now),
+        Command::ConsoleLeft => console_left(&next),
         Command::Tick => tick(&mut next, now),
     };
     Ok((next, events))
@@ -283,6 +286,13 @@ fn applet_closed(state: &mut State, now: Moment) -> Vec<Event> {
         }
         Phase::Reconnecting | Phase::Offline => vec![finish(state, Phase::Aborted, EndedBy::System, now)],
         Phase::Connecting | Phase::Closed | Phase::TimedOut | Phase::Aborted => Vec::new(),
+    }
+}
+
+fn console_left(state: &State) -> Vec<Event> {
+    match state.phase {
+        Phase::Active | Phase::Reconnecting | Phase::Offline => vec![Event::ConsoleLeft],
+        Phase::Connecting | Phase::Waiting | Phase::Closed | Phase::TimedOut | Phase::Aborted => Vec::new(),
     }
 }
 

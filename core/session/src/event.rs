@@ -59,6 +59,8 @@ pub enum Event {
     Reported(Report),
     /// The applet's connection was lost.
     ConnectionLost,
+    /// The technician's page went without ending the session; it may come back.
+    ConsoleLeft,
     /// The applet came back.
     Reconnected {
         /// From this address.
@@ -86,6 +88,7 @@ impl Event {
             Event::PickedUp { .. } => "picked_up",
             Event::Reported(report) => report.kind.word(),
             Event::ConnectionLost => "connection_lost",
+            Event::ConsoleLeft => "console_left",
             Event::Reconnected { .. } => "reconnected",
             Event::Offline => "offline",
             Event::Ended { .. } => "ended",

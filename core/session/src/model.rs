@@ -29,6 +29,7 @@ enum Step {
     LegLost,
     Return,
     Close,
+    ConsoleLeft,
     Tick,
     TickAfterReconnecting,
     TickAfterAway,
@@ -37,7 +38,7 @@ enum Step {
     Restart,
 }
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     Step::Join,
     Step::JoinNameless,
     Step::Download,
@@ -51,6 +52,7 @@ const STEPS: [Step; 19] = [
     Step::LegLost,
     Step::Return,
     Step::Close,
+    Step::ConsoleLeft,
     Step::Tick,
     Step::TickAfterReconnecting,
     Step::TickAfterAway,
@@ -85,6 +87,7 @@ impl Step {
             Step::LegLost => Command::LegLost,
             Step::Return => Command::AppletReturned { address: "198.51.100.9".into() },
             Step::Close => Command::AppletClosed,
+            Step::ConsoleLeft => Command::ConsoleLeft,
             step if step.ticks() => Command::Tick,
             _ => Command::ServerRestarted,
         }
@@ -161,6 +164,10 @@ impl Reference {
         let away = self.away();
         let answer = match step {
             Step::LegLost | Step::Restart if waits && !over && away.is_none() => vec!["connection_lost"],
+            Step::ConsoleLeft if !over && (self.technician().is_some() || away.is_some()) => {
+                vec!["console_left"]
+            }
+            Step::ConsoleLeft => vec![],
             Step::Close if waits && !over => {
                 return Ok(self.end(Phase::Aborted, EndedBy::System, now, away.is_none()));
             }
@@ -312,7 +319,7 @@ fn every_history(state: &State, reference: &Reference, now: u64, history: &mut V
 #[test]
 fn every_history_of_five_commands_agrees_with_the_reference() {
     let count = every_history(&start(), &Reference::default(), 0, &mut Vec::new(), 5);
-    assert_eq!(count, 19u64.pow(5));
+    assert_eq!(count, 20u64.pow(5));
 }
 
 #[test]
