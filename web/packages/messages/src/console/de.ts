@@ -67,6 +67,8 @@ export const de: Record<keyof typeof en, string> = {
   state_connecting: 'Verbindet',
   state_waiting: 'Wartend',
   state_active: 'Aktiv',
+  state_reconnecting: 'Verbindet neu',
+  state_offline: 'Offline',
   state_closed: 'Beendet',
   state_timed_out: 'Abgelaufen',
   state_aborted: 'Abgebrochen',
@@ -236,5 +238,8 @@ export const de: Record<keyof typeof en, string> = {
   event_withdrawn: 'Recht zurückgenommen',
   event_violation: 'Verstoß abgewiesen',
   event_connection_lost: 'Verbindung verloren',
+  event_console_left: 'Seite des Technikers geschlossen',
+  event_reconnected: 'Wieder verbunden',
+  event_offline: 'Seit fünf Minuten weg',
   event_ended: 'Sitzung beendet',
 };

@@ -65,6 +65,8 @@ export const en = {
   state_connecting: 'Connecting',
   state_waiting: 'Waiting',
   state_active: 'Active',
+  state_reconnecting: 'Reconnecting',
+  state_offline: 'Offline',
   state_closed: 'Closed',
   state_timed_out: 'Timed out',
   state_aborted: 'Aborted',
@@ -234,5 +236,8 @@ export const en = {
   event_withdrawn: 'Right withdrawn',
   event_violation: 'Violation refused',
   event_connection_lost: 'Connection lost',
+  event_console_left: 'Technician’s page closed',
+  event_reconnected: 'Connected again',
+  event_offline: 'Away for five minutes',
   event_ended: 'Session ended',
 } as const;
