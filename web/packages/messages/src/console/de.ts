@@ -239,7 +239,6 @@ export const de: Record<keyof typeof en, string> = {
   event_violation: 'Verstoß abgewiesen',
   event_connection_lost: 'Verbindung verloren',
   event_console_left: 'Seite des Technikers geschlossen',
-  event_console_left: 'Seite des Technikers verlassen',
   event_reconnected: 'Wieder verbunden',
   event_offline: 'Seit fünf Minuten weg',
   event_ended: 'Sitzung beendet',

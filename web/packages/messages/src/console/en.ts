@@ -237,7 +237,6 @@ export const en = {
   event_violation: 'Violation refused',
   event_connection_lost: 'Connection lost',
   event_console_left: 'Technician’s page closed',
-  event_console_left: 'Technician’s page left',
   event_reconnected: 'Connected again',
   event_offline: 'Away for five minutes',
   event_ended: 'Session ended',
