@@ -46,7 +46,7 @@ impl Server {
         let mut child = belay()
             .args(["serve", "--json", "--config"])
             .arg(config)
-            .args(role.iter().flat_map(|role| ["--role", role]))
+            .args(role.iter().flat_map(|role| ["--role", *role]))
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
