@@ -208,8 +208,6 @@ async fn a_lost_applet_comes_back_with_a_new_ticket_each_time_as_what_it_was() {
         admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), Through::Own).await.unwrap();
     assert_eq!((second.session, state(&tess, &id).await.0.as_str()), (first.session, "waiting"));
     assert_ne!(second.return_ticket, first.return_ticket);
-    let again = admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), Through::Own).await;
-    assert_eq!(again, Err(Refusal::Used));
 
     ticket(&tess, &id, "pick-up").await;
     admission.tell(lost(), Through::Own).await;
@@ -224,6 +222,8 @@ async fn a_lost_applet_comes_back_with_a_new_ticket_each_time_as_what_it_was() {
     let third =
         admission.admit(comes_back(&world, Role::Applet, &second.return_ticket), Through::Own).await.unwrap();
     assert_eq!(state(&tess, &id).await.0, "active");
+    let again = admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), Through::Own).await;
+    assert_eq!(again, Err(Refusal::Used));
 
     tess.post_empty(&format!("/api/v1/sessions/{id}/end")).await;
     let over = admission.admit(comes_back(&world, Role::Applet, &third.return_ticket), Through::Own).await;

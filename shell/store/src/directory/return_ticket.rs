@@ -1,4 +1,5 @@
-//! What lets a leg back in whose connection was lost: single use, a new one with each admission, gone with the session.
+//! What lets a leg back in whose connection was lost: a new one with each admission, used up when that one is used,
+//! gone with the session.
 
 use belay_access::life::{self, OneUse, Worth};
 use belay_wire::gateway::Role;
@@ -34,7 +35,8 @@ impl Directory {
         Ok(tx.commit().await?)
     }
 
-    /// Uses a return ticket up, if it is good and belongs to the account and the kind of leg that are claimed.
+    /// Uses a return ticket, if it is good and belongs to the account and the kind of leg that are claimed. For two minutes it
+    /// is taken again, unless its successor was used.
     pub async fn take_return_ticket(
         &self,
         secret: &LegTicket,
@@ -64,7 +66,23 @@ impl Directory {
             used_at: used_at.map(Moment::from_micros_i64),
         };
         match once.worth(now) {
-            Worth::Used => return Ok(Returned::Used(ticket)),
+            Worth::Used => {
+                // The answer with the successor may have been lost: then nobody has used the successor.
+                let used_at = once.used_at.unwrap_or(now);
+                let values = [
+                    blob(session.as_bytes()),
+                    word(role).into(),
+                    blob(&hash),
+                    used_at.as_micros_i64().into(),
+                ];
+                let sql = "SELECT 1 FROM return_ticket
+                    WHERE session = $1 AND role = $2 AND hash <> $3 AND used_at >= $4 LIMIT 1";
+                let followed = one(&tx, sql, values).await?.is_some();
+                if followed || now.since(used_at) > life::RETURN_TICKET_AGAIN {
+                    return Ok(Returned::Used(ticket));
+                }
+                return Ok(Returned::Taken(ticket));
+            }
             Worth::Expired => return Ok(Returned::Expired(ticket)),
             Worth::Usable => {}
         }
