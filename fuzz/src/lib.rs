@@ -12,13 +12,14 @@ use belay_wire::{Message, Moment};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("gateway", gateway),
     ("seal", seal),
     ("packet", packet),
     ("message", message),
     ("relay", relay),
     ("screen", screen),
+    ("turn", turn),
 ];
 
 /// Frames of the gateway: what decodes reads the same after it is written again.
@@ -116,5 +117,54 @@ fn screen(data: &[u8]) {
         }
         let (width, height, pixels) = decoder.picture();
         assert_eq!((width, height, pixels.len()), (96, 64, 96 * 64));
+    }
+}
+
+/// A TURN server with one leg's allocation and its partner seen outside: streams are cut, datagrams come from clients and
+/// to the relay port, time passes. Nothing but the partner's address may ever be sent to.
+fn turn(data: &[u8]) {
+    use belay_relay::LegId;
+    use belay_turn::framing::{self, Framed};
+    use belay_turn::{Carrier, Client, Forward, Output, Settings, Turn};
+    use belay_wire::gateway::Role;
+    let address = |port: u16| std::net::SocketAddr::from(([192, 0, 2, 1], port));
+    let mut now = Moment(1_000_000_000);
+    let mut server = Turn::new(Settings::new("r"), &[1; 64]);
+    let session = belay_wire::SessionId::from_bytes([1; 16]);
+    for (leg, role) in [(1, Role::Applet), (2, Role::Console)] {
+        let minted = server.admit(LegId(leg), session, role, Moment(u64::MAX), now);
+        assert!(minted.is_ok_and(|credentials| !credentials.password.is_empty()));
+    }
+    server.register(LegId(2), address(2));
+    let mut stream = data.to_vec();
+    let mut at = 0;
+    while let Framed::Message { message, whole } = framing::first(&stream[at..]) {
+        let client = Client { carrier: Carrier::Stream(1), remote: address(1) };
+        let forward = server.received(client, &mut stream[at..at + message], now);
+        assert!(!matches!(forward, Some(Forward::Peer(_, to, _)) if to != address(2)));
+        at += whole;
+    }
+    let mut rest = data;
+    while let [what, len, tail @ ..] = rest {
+        let (bytes, tail) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = tail;
+        now = Moment(now.0 + 1_000_000 * u64::from(what >> 4));
+        let client =
+            Client { carrier: Carrier::Udp(what & 1), remote: address(u16::from(what >> 1 & 1) + 1) };
+        let mut bytes = bytes.to_vec();
+        let forward = match what >> 2 & 3 {
+            0 | 1 => server.received(client, &mut bytes, now),
+            2 => server.from_peer(belay_turn::RelayId(1), address(2), &mut bytes, now),
+            _ => {
+                server.tick(now);
+                None
+            }
+        };
+        assert!(!matches!(forward, Some(Forward::Peer(_, to, _)) if to != address(2)));
+        while let Some(output) = server.poll() {
+            if let Output::Open(relay, ..) = output {
+                server.opened(relay, Some(address(50_000)), now);
+            }
+        }
     }
 }

@@ -4,6 +4,8 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
 use tokio::io::Interest;
+#[cfg(unix)]
+use tokio::io::unix::AsyncFd;
 
 /// Room for one buffer of coalesced datagrams, 64 of which may come as one.
 const BUFFER: usize = 65_536;
@@ -16,6 +18,10 @@ const PARCELS: usize = 64;
 /// A UDP socket.
 #[derive(Debug)]
 pub struct Datagrams {
+    /// Registered for reading only: a socket that also waits to be writable wakes the thread after each datagram sent.
+    #[cfg(unix)]
+    socket: AsyncFd<UdpSocket>,
+    #[cfg(not(unix))]
     socket: tokio::net::UdpSocket,
     state: UdpSocketState,
 }
@@ -28,26 +34,51 @@ impl Datagrams {
             state.set_recv_buffer_size(UdpSockRef::from(&socket), bytes)?;
             state.set_send_buffer_size(UdpSockRef::from(&socket), bytes)?;
         }
-        Ok(Datagrams { socket: tokio::net::UdpSocket::from_std(socket)?, state })
+        // SAFETY: the socket owns its descriptor and keeps it open, the same one, for as long as `AsyncFd` owns the socket.
+        #[cfg(unix)]
+        #[allow(unsafe_code)]
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
+        #[cfg(not(unix))]
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        Ok(Datagrams { socket, state })
     }
 
     /// The socket's own address.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        #[cfg(unix)]
+        return self.socket.get_ref().local_addr();
+        #[cfg(not(unix))]
+        return self.socket.local_addr();
     }
 
     /// Waits until something may have arrived.
     pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        #[cfg(unix)]
+        return self.socket.readable().await.map(|mut guard| guard.retain_ready());
+        #[cfg(not(unix))]
+        return self.socket.readable().await;
+    }
+
+    fn send_one(&self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        #[cfg(unix)]
+        let sent = self.socket.get_ref().send_to(datagram, to);
+        #[cfg(not(unix))]
+        let sent = self.socket.try_send_to(datagram, to);
+        sent.map(|_| ())
     }
 
     /// Receives what is there, without waiting.
     pub fn receive<'i>(&self, inbox: &'i mut Inbox) -> io::Result<Received<'i>> {
         let Inbox { bytes, metas } = inbox;
+        let mut rest = bytes.chunks_exact_mut(BUFFER);
+        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
+        #[cfg(unix)]
+        let count = self.socket.try_io(Interest::READABLE, |socket| {
+            self.state.recv(UdpSockRef::from(socket), &mut buffers, metas)
+        })?;
+        #[cfg(not(unix))]
         let count = self.socket.try_io(Interest::READABLE, || {
-            let mut rest = bytes.chunks_exact_mut(BUFFER);
-            let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
-                std::array::from_fn(|_| IoSliceMut::new(rest.next().unwrap_or_default()));
             self.state.recv(UdpSockRef::from(&self.socket), &mut buffers, metas)
         })?;
         Ok(Received { bytes, metas: &metas[..count], at: 0, within: 0 })
@@ -56,25 +87,28 @@ impl Datagrams {
     /// Sends datagrams of `segment` bytes each (the last may be shorter) to one address, without waiting: what the
     /// system does not take is lost, as datagrams are.
     fn send(&self, to: SocketAddr, contents: &[u8], segment: usize) -> io::Result<()> {
-        if contents.is_empty() {
-            let empty = Transmit { destination: to, ecn: None, contents, segment_size: None, src_ip: None };
-            return self.state.try_send(UdpSockRef::from(&self.socket), &empty);
+        if contents.len() <= segment {
+            // A single datagram needs nothing of what comes with the others.
+            return self.send_one(to, contents);
         }
+        #[cfg(unix)]
+        let socket = self.socket.get_ref();
+        #[cfg(not(unix))]
+        let socket = &self.socket;
         let most = self.state.max_gso_segments().max(1) * segment;
         for part in contents.chunks(most) {
             let segment_size = (part.len() > segment).then_some(segment);
             let transmit =
                 Transmit { destination: to, ecn: None, contents: part, segment_size, src_ip: None };
-            // Not through `try_io`: readiness to send need not be known, a full buffer loses the datagram either way.
-            let sent = self.state.try_send(UdpSockRef::from(&self.socket), &transmit);
+            // Readiness to send need not be known: a full buffer loses the datagrams either way.
+            let sent = self.state.try_send(UdpSockRef::from(socket), &transmit);
             if let Err(error) = sent {
                 if segment_size.is_none() || error.kind() == io::ErrorKind::WouldBlock {
                     return Err(error);
                 }
                 // The system took the coalesced form badly; it gets them one by one.
                 for one in part.chunks(segment) {
-                    let single = Transmit { contents: one, segment_size: None, ..transmit.clone() };
-                    self.state.try_send(UdpSockRef::from(&self.socket), &single)?;
+                    self.send_one(to, one)?;
                 }
             }
         }
