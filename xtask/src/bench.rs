@@ -27,6 +27,8 @@ pub struct Options {
 enum Subject {
     /// The remote screen in the technician's browser.
     Screen,
+    /// The gateway's relays beside coturn, nginx and a bare loop.
+    Relay,
 }
 
 /// Whom Belay can be measured beside.
@@ -42,6 +44,7 @@ enum Peer {
 pub fn run(options: &Options) -> Result<()> {
     match options.subject {
         Subject::Screen => screen(options),
+        Subject::Relay => crate::bench_relay::run(options.secs),
     }
 }
 

@@ -77,5 +77,5 @@ fn clippy() -> Result<()> {
 fn end_to_end() -> Result<()> {
     let mut node = process::command("node");
     node.current_dir(workspace::root().join("web/e2e"));
-    process::run(node.args(["--test", "--test-reporter=spec", "--test-timeout=300000", "all.mjs"]))
+    process::run(node.args(["--test", "--test-reporter=spec", "--test-timeout=1500000", "all.mjs"]))
 }

@@ -41,6 +41,9 @@ pub fn routes<W: Website>(gateway: Arc<Gateway<W>>) -> Router {
     Router::new().route("/gateway/v1", get(leg::<W>)).with_state(gateway)
 }
 
+/// Bytes read at once from a leg: most legs wait and say little, and each has one such buffer.
+const READ_BUFFER: usize = 16 * 1024;
+
 /// Its route, for a process without a website: a page must be of the website at `origin`, an applet says no origin.
 pub fn routes_alone<W: Website>(gateway: Arc<Gateway<W>>, origin: String) -> Router {
     routes(gateway).layer(from_fn(move |request: Request, next: Next| {
@@ -64,7 +67,11 @@ async fn leg<W: Website>(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_FRAME).max_frame_size(MAX_FRAME);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+        .read_buffer_size(READ_BUFFER);
     if upgrade.selected_protocol().is_none() {
         return (StatusCode::BAD_REQUEST, format!("This gateway speaks {SUBPROTOCOL} only.\n"))
             .into_response();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use belay_api::admission::Admission;
 use belay_api::{Clock, Limits, ListedGateway, Reach, Settings, Website, WebsiteParts, app};
@@ -157,6 +158,8 @@ async fn run(listener: TcpListener, tls: Tls, app: Router, handle: Handle<Socket
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
     let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
+        // A key press must not wait for the acknowledgement of the one before.
+        .map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()))
         .handle(handle)
         .first_request_timeout(HEADERS_WITHIN);
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
