@@ -83,7 +83,11 @@ fn relay(data: &[u8]) {
         while let Some(output) = relay.poll() {
             if let Output::Admit(leg, request) = output {
                 let session = [request.credential.first().copied().unwrap_or(0) % 2; 16];
-                relay.answered(leg, Ok(belay_wire::SessionId::from_bytes(session)));
+                let admission = belay_relay::admission::Admission {
+                    session: belay_wire::SessionId::from_bytes(session),
+                    return_ticket: belay_wire::LegTicket::from_bytes([0; 32]),
+                };
+                relay.answered(leg, Ok(admission));
             }
         }
     }

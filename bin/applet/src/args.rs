@@ -9,7 +9,7 @@ use crate::texts::Language;
 /// Belay lets a technician help on this computer, with your consent and for as long as you like.
 ///
 /// Without options it opens its window and waits for the technician. Exit codes: 0 session ended, 2 wrong use or no session in
-/// this file, 3 no gateway reached or connection lost, 4 session id unknown, 5 no display, 6 session id used before, 7 expired,
+/// this file, 3 no gateway reached, 4 session id unknown, 5 no display, 6 session id used before, 7 expired,
 /// 8 of another account, 1 a fault of the program.
 #[derive(Debug, Parser)]
 #[command(name = "belay-applet", version)]

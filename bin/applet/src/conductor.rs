@@ -3,6 +3,7 @@
 //! Like the machines in `core/`: [`Conductor::handle`] what happened, then drain [`Conductor::poll`], and come back at
 //! [`Conductor::next_timeout`]. So that the whole program can be tested without a window, a network or a desktop.
 
+mod away;
 mod consent;
 mod violation;
 
@@ -10,6 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use belay_permission::{Admission, Admitted, EndReason, Input as Consent, Permission, PromptId};
+use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal};
 use belay_wire::{Message, Moment, Right, Rights, message::EndedBy};
 
@@ -18,6 +20,7 @@ use crate::deeds::{Deed, Happening, Opening, Over, Partner, Person, ScreenDeed, 
 use crate::exit::Exit;
 use crate::foreign_text;
 use crate::host_log::{Entry, Whom};
+use away::{Away, Sleep};
 use violation::Violations;
 
 /// How long the last window stays when nobody closes it: after an ended session, and after bad news.
@@ -62,7 +65,18 @@ pub struct Conductor {
     /// The opening whose pictures are sent, if the screen is shown.
     opening: Option<Opening>,
     openings: u32,
+    /// The monitor of that opening, or of the one to start again with after an interruption.
+    monitor: u8,
+    /// The last picture that was sent of that opening.
+    sent: u32,
+    /// The screen was shown when the interruption began.
+    reopen: bool,
     paired: bool,
+    /// The way is interrupted.
+    away: Option<Away>,
+    sleep: Sleep,
+    /// The security code, as long as it was not compared.
+    code: Option<SecurityCode>,
     prompt: Option<(PromptId, Rights)>,
     quiet_until: Option<Moment>,
     deeds: VecDeque<Deed>,
@@ -80,7 +94,13 @@ impl Conductor {
             whom: Whom::default(),
             opening: None,
             openings: 0,
+            monitor: 0,
+            sent: 0,
+            reopen: false,
             paired: false,
+            away: None,
+            sleep: Sleep::default(),
+            code: None,
             prompt: None,
             quiet_until: None,
             deeds: VecDeque::from([Deed::Show(Show::State(State::Connecting))]),
@@ -94,7 +114,8 @@ impl Conductor {
 
     /// When to come back with [`Happening::Tick`] at the latest.
     pub fn next_timeout(&self) -> Option<Moment> {
-        [self.permission.next_timeout(), self.violations.next_timeout()].into_iter().flatten().min()
+        let away = self.away.as_ref().and_then(Away::next_timeout);
+        [self.permission.next_timeout(), self.violations.next_timeout(), away].into_iter().flatten().min()
     }
 
     /// Takes in what happened.
@@ -102,6 +123,8 @@ impl Conductor {
         // What has run out has run out, whatever comes next.
         self.consent(Consent::Tick, now);
         self.settle_violations(now);
+        self.sleep.watch(now);
+        self.settle_absence(now);
         if self.is_over() {
             return self.afterwards(happening, now);
         }
@@ -116,7 +139,10 @@ impl Conductor {
             }
             Happening::Refused(refusal) => self.refused(refusal, now),
             Happening::Unreachable => self.over(Over::Unreachable, Exit::NoGateway, BAD_NEWS, now),
-            Happening::Paired => self.paired(now),
+            Happening::Paired(code) => self.paired(code, now),
+            Happening::Interrupted(far) => self.interrupted(far, now),
+            Happening::Returned => self.returned(now),
+            Happening::Resumed => self.resumed(now),
             Happening::Message(message) => self.message(message, now),
             Happening::PartnerLeft(leaving) => self.partner_left(leaving, now),
             Happening::Breach(what) => {
@@ -132,13 +158,16 @@ impl Conductor {
             Happening::Person(person) => self.person(person, now),
             Happening::Picture(opening, message) => {
                 if self.opening == Some(opening) {
+                    if let Message::ScreenUpdate(update) = &message {
+                        self.sent = update.number;
+                    }
                     self.deeds.push_back(Deed::Send(message));
                 }
             }
-            Happening::Failed(right, why) => {
-                if self.permission.effective().contains(right) {
-                    self.log(Entry::Failed { right, why });
-                    self.consent(Consent::Failed(right.into()), now);
+            Happening::Failed(right, why) => self.failed(right, why, now),
+            Happening::CaptureEnded(opening) => {
+                if self.opening == Some(opening) {
+                    self.failed(Right::DesktopView, "the capture ended".to_owned(), now);
                 }
             }
             Happening::OwnWindow => {
@@ -164,9 +193,20 @@ impl Conductor {
         }
     }
 
-    fn paired(&mut self, now: Now) {
+    fn failed(&mut self, right: Right, why: String, now: Now) {
+        if self.permission.effective().contains(right) {
+            self.log(Entry::Failed { right, why });
+            self.consent(Consent::Failed(right.into()), now);
+        }
+    }
+
+    fn paired(&mut self, code: SecurityCode, now: Now) {
         self.partner_gone(now);
         self.paired = true;
+        // Whoever is newly here came on a way that is clear.
+        self.away = None;
+        self.code = Some(code);
+        self.deeds.push_back(Deed::Show(Show::Code(self.code)));
         self.deeds.push_back(Deed::Send(Message::Welcome {
             version: self.facts.version.clone(),
             platform: self.facts.platform.clone(),
@@ -181,9 +221,12 @@ impl Conductor {
         self.close_screen();
         if self.paired {
             self.deeds.push_back(Deed::Show(Show::Typing(false)));
-            self.enter(State::Interrupted);
+            self.lonely();
         }
         self.paired = false;
+        if self.code.take().is_some() {
+            self.deeds.push_back(Deed::Show(Show::Code(None)));
+        }
         self.partner = Partner::default();
         self.whom.technician = None;
         self.whom.company = None;
@@ -215,6 +258,11 @@ impl Conductor {
 
     fn message(&mut self, message: Message, now: Now) {
         if !self.paired {
+            return;
+        }
+        if self.away.is_some() && !matches!(message, Message::End(_)) {
+            // The connection says first that the way is clear again, and then what came on it.
+            tracing::warn!(kind = message.kind(), "a message on a way that is interrupted was dropped");
             return;
         }
         let admission = match self.permission.admit(&message) {
@@ -249,7 +297,8 @@ impl Conductor {
                 }
             }
             (Message::ScreenSeen { number }, _) => {
-                if self.opening.is_some() {
+                // What was seen of an earlier opening says nothing about this one.
+                if self.opening.is_some() && number <= self.sent {
                     self.deeds.push_back(Deed::Screen(ScreenDeed::Seen(number)));
                 }
             }
@@ -319,8 +368,15 @@ impl Conductor {
                     self.deeds.push_back(Deed::Show(Show::Chat { mine: true, text }));
                 }
             }
+            Person::Compared => {
+                if self.code.take().is_some() {
+                    self.log(Entry::CodeCompared);
+                    self.story(Story::Compared);
+                    self.deeds.push_back(Deed::Show(Show::Code(None)));
+                }
+            }
             Person::Typing(on) => {
-                if self.paired {
+                if self.paired && self.away.is_none() {
                     self.deeds.push_back(Deed::Send(Message::Typing(on)));
                 }
             }
@@ -332,6 +388,7 @@ impl Conductor {
         self.openings += 1;
         let opening = Opening(self.openings);
         self.opening = Some(opening);
+        (self.monitor, self.sent, self.reopen) = (monitor, 0, false);
         self.deeds.push_back(Deed::Screen(ScreenDeed::Open(admitted, opening, monitor)));
         if !was_open {
             self.log(Entry::ViewStarted);
@@ -340,6 +397,7 @@ impl Conductor {
     }
 
     fn close_screen(&mut self) {
+        self.reopen = false;
         if self.opening.take().is_some() {
             self.deeds.push_back(Deed::Screen(ScreenDeed::Close));
             self.log(Entry::ViewEnded);
@@ -348,6 +406,10 @@ impl Conductor {
     }
 
     fn over(&mut self, over: Over, exit: Exit, stay: Duration, now: Now) {
+        self.away = None;
+        if self.code.take().is_some() {
+            self.deeds.push_back(Deed::Show(Show::Code(None)));
+        }
         self.story(Story::Over(over));
         self.enter(State::Over(over));
         self.deeds.push_back(Deed::Finish(exit, now.moment + stay));

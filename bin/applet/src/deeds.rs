@@ -1,6 +1,7 @@
 //! What the conductor hears and what it has done: the seam between deciding and doing.
 
 use belay_permission::{Admitted, Answer, EndReason, PromptId};
+use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind};
 use belay_wire::input::Input;
 use belay_wire::{Message, Moment, Right, Rights, SessionId};
@@ -22,14 +23,20 @@ pub enum Happening {
     /// No gateway could be reached.
     Unreachable,
     /// A console is there, sealed; an earlier one is over.
-    Paired,
+    Paired(SecurityCode),
+    /// The way to the console is interrupted; the pairing is kept.
+    Interrupted(Far),
+    /// The gateway is there again; the console is not heard yet.
+    Returned,
+    /// The same console is back with the same keys.
+    Resumed,
     /// The console said something.
     Message(Message),
     /// The console went.
     PartnerLeft(Leaving),
     /// The console broke the protocol; this pairing is over.
     Breach(String),
-    /// The connection to the gateway is gone.
+    /// The connection is gone and does not come back.
     Lost(String),
     /// The person at this computer did something.
     Person(Person),
@@ -37,6 +44,8 @@ pub enum Happening {
     Picture(Opening, Message),
     /// A tool does not work on this computer.
     Failed(Right, String),
+    /// The capture of this opening ended by itself.
+    CaptureEnded(Opening),
     /// Input into our own windows was dropped.
     OwnWindow,
     /// The host log could not be written.
@@ -65,6 +74,17 @@ pub enum Person {
     },
     /// Began or stopped to type.
     Typing(bool),
+    /// Found the security code to be the same on both screens.
+    Compared,
+}
+
+/// Who cannot be reached while the way is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Far {
+    /// The gateway, and so everybody behind it.
+    Server,
+    /// The console; the gateway is there.
+    Technician,
 }
 
 /// Something to be done, in order.
@@ -131,7 +151,11 @@ pub enum Show {
         expires_at: Moment,
         /// Who asks.
         partner: Partner,
+        /// What to compare first, unless it was compared before.
+        code: Option<SecurityCode>,
     },
+    /// The security code to compare; `None`: there is none, or it was compared.
+    Code(Option<SecurityCode>),
     /// Take the prompt away.
     HidePrompt(PromptId),
     /// What is shared from now on.
@@ -156,8 +180,12 @@ pub enum State {
     Connecting,
     /// In the queue.
     Waiting,
-    /// Waiting again after the technician's connection broke.
-    Interrupted,
+    /// Waiting again after a technician went for good.
+    Left,
+    /// The way is interrupted, since then; nothing is captured and nothing moves.
+    Reconnecting(Far, Moment),
+    /// It has been for so long that nothing is granted any more; the tries go on.
+    Offline(Far, Moment),
     /// A console is there; who it is is not known yet.
     Greeting,
     /// A technician with a good charter is there.
@@ -175,7 +203,7 @@ pub enum Over {
     Ended(EndReason),
     /// The server closed it.
     Closed,
-    /// The connection is gone.
+    /// The connection is gone for good.
     Lost,
     /// The gateway did not let the program in.
     Refused(Refusal),
@@ -190,6 +218,10 @@ pub enum Story {
     Connected,
     Technician(Partner),
     Left,
+    Interrupted(Far),
+    Resumed,
+    Offline,
+    Compared,
     Breach,
     Untrusted,
     Asked(Right),
@@ -197,6 +229,7 @@ pub enum Story {
     Refused(Right),
     TimedOut(Right),
     Cancelled(Right),
+    Cut(Right),
     ViewStarted,
     ViewEnded,
     ControlEnded,

@@ -12,7 +12,7 @@ pub enum Exit {
     Internal = 1,
     /// Wrong use: unknown option, or a file without a usable tag.
     WrongUse = 2,
-    /// No gateway could be reached, or the connection was lost.
+    /// No gateway could be reached, or the connection failed for good.
     NoGateway = 3,
     /// The session id is not known.
     IdUnknown = 4,

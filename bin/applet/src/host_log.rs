@@ -41,6 +41,10 @@ pub enum Entry {
     Refused(Rights),
     /// They did not answer.
     TimedOut(Rights),
+    /// The connection broke before they answered.
+    PromptInterrupted(Rights),
+    /// They found the security code to be the same on both screens.
+    CodeCompared,
     /// Pictures of the screen are being sent.
     ViewStarted,
     /// No longer.
@@ -79,11 +83,23 @@ pub enum Entry {
         /// Why.
         why: String,
     },
-    /// A connection went away without a word.
+    /// A connection went away for good.
     ConnectionLost {
         /// Whose.
         end: &'static str,
     },
+    /// The way to the technician is interrupted: nothing is captured, everything is let go of.
+    Interrupted {
+        /// Whose connection.
+        end: &'static str,
+    },
+    /// It goes on as before.
+    Resumed {
+        /// How long it was interrupted, in seconds.
+        seconds: u64,
+    },
+    /// It has been interrupted for five minutes.
+    Offline,
     /// Everything is over.
     Ended(EndReason),
     /// The server closed the session.
@@ -186,6 +202,8 @@ fn event(entry: &Entry) -> &'static str {
         Entry::Granted(_) => "granted",
         Entry::Refused(_) => "refused",
         Entry::TimedOut(_) => "timed_out",
+        Entry::PromptInterrupted(_) => "prompt_interrupted",
+        Entry::CodeCompared => "code_compared",
         Entry::ViewStarted => "view_started",
         Entry::ViewEnded => "view_ended",
         Entry::ControlStarted => "control_started",
@@ -196,6 +214,9 @@ fn event(entry: &Entry) -> &'static str {
         Entry::OwnWindow => "own_window",
         Entry::Failed { .. } => "failed",
         Entry::ConnectionLost { .. } => "connection_lost",
+        Entry::Interrupted { .. } => "interrupted",
+        Entry::Resumed { .. } => "resumed",
+        Entry::Offline => "offline",
         Entry::Ended(_) | Entry::Closed => "ended",
         Entry::Removed => "removed",
     }
@@ -209,6 +230,8 @@ fn details(line: &mut String, entry: &Entry) {
         | Entry::ControlStarted
         | Entry::ControlEnded
         | Entry::OwnWindow
+        | Entry::CodeCompared
+        | Entry::Offline
         | Entry::Removed => {}
         Entry::SessionStarted { origin } => quoted(line, "server", origin),
         Entry::CharterRefused { why } => quoted(line, "why", why),
@@ -216,7 +239,8 @@ fn details(line: &mut String, entry: &Entry) {
         Entry::PromptShown(rights)
         | Entry::Granted(rights)
         | Entry::Refused(rights)
-        | Entry::TimedOut(rights) => {
+        | Entry::TimedOut(rights)
+        | Entry::PromptInterrupted(rights) => {
             put(line, "rights", &names(*rights));
         }
         Entry::Withdrawn { rights, cause } => {
@@ -232,7 +256,8 @@ fn details(line: &mut String, entry: &Entry) {
             put(line, "right", right.name());
             quoted(line, "why", why);
         }
-        Entry::ConnectionLost { end } => put(line, "end", end),
+        Entry::ConnectionLost { end } | Entry::Interrupted { end } => put(line, "end", end),
+        Entry::Resumed { seconds } => put(line, "after", &format!("{seconds}s")),
         Entry::Ended(why) => put(line, "by", ended_by(*why)),
         Entry::Closed => put(line, "by", "server"),
     }

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use belay_net::applet::{Command, Connection, Event};
-use belay_wire::Moment;
+use belay_net::applet::{Command, Connection, Event, Interruption};
+use belay_wire::{Moment, Right};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::conductor::Conductor;
-use crate::deeds::{Deed, Happening, Person, Show};
+use crate::deeds::{Deed, Far, Happening, Person, Show};
 use crate::exit::Exit;
 use crate::host_log::{Entry, HostLog, Whom};
 use crate::workers::Workers;
@@ -90,7 +90,7 @@ impl<S: Fn(Show)> Program<S> {
                     Some(FromWindow::Closed) => break,
                     None => { windows_open = false; Happening::Person(Person::Left) }
                 },
-                Some(happening) = self.happened.recv() => happening,
+                Some(happening) = self.happened.recv() => self.explained(happening).await,
                 permit = self.connection.commands.reserve(), if network_open && !waiting.is_empty() => {
                     match (permit, waiting.pop_front()) {
                         (Ok(permit), Some(command)) => permit.send(command),
@@ -124,6 +124,17 @@ impl<S: Fn(Show)> Program<S> {
         self.workers.stop();
         self.last_words(waiting).await;
         outcome
+    }
+
+    /// Puts the reason to a capture that ended.
+    async fn explained(&self, happening: Happening) -> Happening {
+        match happening {
+            Happening::CaptureEnded(opening) => match self.workers.why_ended(opening).await {
+                Some(why) => Happening::Failed(Right::DesktopView, why),
+                None => Happening::CaptureEnded(opening),
+            },
+            happening => happening,
+        }
     }
 
     fn drain(&mut self, waiting: &mut VecDeque<Command>, finish: &mut Option<Finish>, outcome: &mut Outcome) {
@@ -189,11 +200,17 @@ fn heard(event: Event) -> Happening {
             tracing::error!(%error, "no gateway reached");
             Happening::Unreachable
         }
-        Event::Paired(_) => Happening::Paired,
+        Event::Paired(code) => Happening::Paired(code),
         Event::Message(message) => Happening::Message(message),
         Event::PartnerLeft(reason) => Happening::PartnerLeft(reason),
         Event::Breach(what) => Happening::Breach(what),
-        Event::Lost(why) => Happening::Lost(why),
+        Event::Interrupted(Interruption::Ours(why)) => {
+            tracing::warn!(%why, "the connection to the gateway is interrupted");
+            Happening::Interrupted(Far::Server)
+        }
+        Event::Interrupted(Interruption::Partner) => Happening::Interrupted(Far::Technician),
+        Event::Interrupted(Interruption::Returned) => Happening::Returned,
+        Event::Resumed => Happening::Resumed,
     }
 }
 

@@ -3,7 +3,10 @@
 mod de;
 mod en;
 
+use std::time::Duration;
+
 use belay_permission::EndReason;
+use belay_seal::SecurityCode;
 use belay_wire::gateway::Refusal;
 use belay_wire::{Right, Rights};
 
@@ -50,7 +53,7 @@ impl Language {
 
 macro_rules! texts {
     ($($name:ident)*) => {
-        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{right}` and `{library}` are filled in.
+        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{time}`, `{right}` and `{library}` are filled in.
         #[allow(missing_docs)]
         #[derive(Debug)]
         pub struct Texts { $(pub $name: &'static str,)* }
@@ -67,7 +70,10 @@ macro_rules! texts {
 texts! {
     title title_plain prompt_title bar_title
     connecting_heading connecting_detail waiting_heading waiting_detail greeting_heading greeting_detail
-    connected_heading connected_detail interrupted_detail untrusted_heading untrusted_detail
+    connected_heading connected_detail left_detail
+    reconnecting_heading reconnecting_server reconnecting_technician reconnecting_waiting
+    offline_heading offline_server offline_technician interrupted_for
+    untrusted_heading untrusted_detail
     ended_heading ended_by_end_user ended_by_panic ended_by_technician ended_by_time ended_by_server
     lost_heading lost_detail
     refused_heading refused_unknown refused_used refused_expired refused_foreign refused_busy refused_slow_down refused_other
@@ -75,12 +81,14 @@ texts! {
     trouble_heading trouble_detail
     plain_heading plain_detail damaged_heading damaged_detail no_display no_keyboard_library
     shared_heading nothing_shared view_label control_label stop_view stop_control end_session close panic_hint no_panic_hint
+    view_paused control_paused bar_paused code_heading code_meaning code_same
     chat_tab story_tab chat_empty chat_placeholder chat_not_yet send you typing
     asks_view asks_control asks_both means_view means_control means_both prompt_domain
     allow refuse prompt_warning countdown remaining
     sees uses
     right_view right_control
     story_connected story_technician story_left story_breach story_asked story_granted story_refused story_timed_out
+    story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared
     story_cancelled story_view_started story_view_ended story_control_ended story_withdrawn story_released story_failed
     story_violation story_untrusted story_log_failed
 }
@@ -125,6 +133,29 @@ impl Texts {
             Refusal::SlowDown => self.refused_slow_down,
             Refusal::Protocol | Refusal::Replaced => self.refused_other,
         }
+    }
+}
+
+/// A security code as people read it out: `462 748`.
+pub fn grouped(code: SecurityCode) -> String {
+    let digits = code.to_string();
+    let (first, last) = digits.split_at(digits.len() / 2);
+    format!("{first} {last}")
+}
+
+/// The same for screen readers, which would read a number otherwise: `4 6 2, 7 4 8`.
+pub fn digit_by_digit(code: SecurityCode) -> String {
+    let spaced = |digits: &str| digits.chars().map(String::from).collect::<Vec<_>>().join(" ");
+    grouped(code).split(' ').map(spaced).collect::<Vec<_>>().join(", ")
+}
+
+/// A length of time as people say it: `14 s`, `2 min 5 s`, `1 h 3 min`; the units are the same in every language spoken here.
+pub fn length(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 
@@ -173,7 +204,7 @@ mod tests {
 
     #[test]
     fn both_languages_say_everything_with_the_same_places() {
-        let known = ["technician", "company", "domain", "operator", "seconds", "right", "library"];
+        let known = ["technician", "company", "domain", "operator", "seconds", "time", "right", "library"];
         for ((name, en), (_, de)) in en::TEXTS.all().into_iter().zip(de::TEXTS.all()) {
             for text in [en, de] {
                 assert!(!text.trim().is_empty(), "{name} is empty");
@@ -223,6 +254,16 @@ mod tests {
             for title in [texts.title, texts.title_plain, texts.prompt_title, texts.bar_title] {
                 assert!(title.starts_with("Belay"), "{title}");
             }
+        }
+    }
+
+    #[test]
+    fn numbers_read_well_and_sound_well() {
+        assert_eq!(grouped(SecurityCode(462_748)), "462 748");
+        assert_eq!(grouped(SecurityCode(7)), "000 007");
+        assert_eq!(digit_by_digit(SecurityCode(462_748)), "4 6 2, 7 4 8");
+        for (seconds, said) in [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3790, "1 h 3 min")] {
+            assert_eq!(length(Duration::from_secs(seconds)), said);
         }
     }
 

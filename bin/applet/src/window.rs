@@ -55,6 +55,11 @@ macro_rules! dress {
         words.set_allow($crate::window::label(texts.allow));
         words.set_refuse($crate::window::label(texts.refuse));
         words.set_prompt_warning(texts.prompt_warning.into());
+        words.set_view_paused(texts.view_paused.into());
+        words.set_control_paused(texts.control_paused.into());
+        words.set_code_heading(texts.code_heading.into());
+        words.set_code_meaning(texts.code_meaning.into());
+        words.set_code_same($crate::window::label(texts.code_same));
     }};
 }
 
@@ -93,6 +98,10 @@ struct Stage {
     over: Rc<std::cell::Cell<bool>>,
     prompt: Option<prompt::Prompt>,
     bar: Option<BarWindow>,
+    /// What is shared, and with whom.
+    shared: (Rights, Partner),
+    /// Counts how long an interruption lasts.
+    ticker: slint::Timer,
     say: mpsc::Sender<FromWindow>,
 }
 
@@ -120,6 +129,8 @@ pub fn open(look: Look, operator: &str, say: mpsc::Sender<FromWindow>) -> Result
         over: over.clone(),
         prompt: None,
         bar: None,
+        shared: (Rights::NONE, Partner::default()),
+        ticker: slint::Timer::default(),
         say: say.clone(),
         main,
     };
@@ -228,13 +239,14 @@ impl Stage {
     fn apply(&mut self, show: Show) {
         match show {
             Show::State(state) => self.enter(state),
-            Show::Prompt { prompt, rights, answerable_at, expires_at, partner } => {
+            Show::Prompt { prompt, rights, answerable_at, expires_at, partner, code } => {
                 let opened = prompt::Prompt::open(
                     self.look,
                     prompt,
                     rights,
                     (answerable_at, expires_at),
                     &partner,
+                    code,
                     &self.say,
                 );
                 match opened {
@@ -248,7 +260,11 @@ impl Stage {
             Show::HidePrompt(prompt) => {
                 self.prompt.take_if(|open| open.id == prompt);
             }
-            Show::Shared(rights, partner) => self.share(rights, &partner),
+            Show::Code(code) => self.show_code(code),
+            Show::Shared(rights, partner) => {
+                self.shared = (rights, partner);
+                self.share();
+            }
             Show::Chat { mine, text } => self.add_chat(mine, &text),
             Show::Typing(on) => {
                 let texts = self.look.texts;
@@ -266,20 +282,25 @@ impl Stage {
     fn enter(&mut self, state: State) {
         match &state {
             State::Connected(partner) => self.partner = partner.clone(),
-            State::Waiting | State::Interrupted | State::Greeting | State::Untrusted => {
+            State::Waiting | State::Left | State::Greeting | State::Untrusted => {
                 self.partner = Partner::default()
             }
-            State::Connecting => {}
+            State::Connecting | State::Reconnecting(..) | State::Offline(..) => {}
             State::Over(_) => {
                 self.over.set(true);
                 self.prompt = None;
                 self.hide_bar();
             }
         }
+        let paused = self.main.get_paused();
         self.show_state(&state);
+        if self.bar.is_some() && self.main.get_paused() != paused {
+            self.share();
+        }
     }
 
-    fn share(&mut self, rights: Rights, partner: &Partner) {
+    fn share(&mut self) {
+        let (rights, partner) = (self.shared.0, &self.shared.1);
         let (sees, controls) = (rights.contains(Right::DesktopView), rights.contains(Right::RemoteControl));
         self.main.set_sees(sees);
         self.main.set_controls(controls);
@@ -287,7 +308,11 @@ impl Stage {
             return self.hide_bar();
         }
         let texts = self.look.texts;
-        let sentence = if controls { texts.uses } else { texts.sees };
+        let sentence = match (self.main.get_paused(), controls) {
+            (true, _) => texts.bar_paused,
+            (false, true) => texts.uses,
+            (false, false) => texts.sees,
+        };
         let sentence = fill(sentence, &[("technician", &partner.technician), ("company", &partner.company)]);
         let new = self.bar.is_none();
         let bar = match self.bar.take().map_or_else(|| self.new_bar(), Ok) {

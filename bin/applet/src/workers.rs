@@ -4,6 +4,7 @@ mod hands;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
 use belay_permission::Admitted;
@@ -14,6 +15,9 @@ use tokio::sync::mpsc;
 use crate::deeds::{Happening, Opening, Person, ScreenDeed};
 use crate::run::FromWindow;
 use hands::Hands;
+
+/// Milliseconds that a thread which said its last word is given to end.
+const LAST_STEPS: u32 = 50;
 
 /// The threads that touch the desktop.
 pub struct Workers {
@@ -28,6 +32,7 @@ pub struct Workers {
 
 /// A feed, and the flag that tells its end by our will from its end by failure.
 struct Shown {
+    opening: Opening,
     feed: Feed,
     closed: Arc<AtomicBool>,
 }
@@ -80,6 +85,19 @@ impl Workers {
         }
     }
 
+    /// Why the capture of this opening ended, if it failed.
+    pub async fn why_ended(&self, opening: Opening) -> Option<String> {
+        let shown = self.shown.as_ref().filter(|shown| shown.opening == opening)?;
+        // Its last word is said just before the thread is gone.
+        for _ in 0..LAST_STEPS {
+            if let Some(ended) = shown.feed.ended() {
+                return ended.map(|error| error.to_string());
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        None
+    }
+
     /// Moves mouse or keyboard, soon.
     pub fn inject(&mut self, admitted: Admitted, input: Input) {
         self.hands.inject(admitted, input);
@@ -100,7 +118,7 @@ impl Workers {
     fn open(&self, admitted: Admitted, opening: Opening, monitor: u8) -> Result<Shown, String> {
         let Some(screen) = &self.screen else { return Err("this desktop cannot be captured".into()) };
         let closed = Arc::new(AtomicBool::new(false));
-        let end = EndOfFeed { closed: closed.clone(), happen: self.happen.clone() };
+        let end = EndOfFeed { opening, closed: closed.clone(), happen: self.happen.clone() };
         let halted = self.halted.clone();
         let send = move |message: Message| {
             !end.closed.load(Ordering::SeqCst)
@@ -108,7 +126,7 @@ impl Workers {
                 && end.happen.blocking_send(Happening::Picture(opening, message)).is_ok()
         };
         match Feed::start(screen, admitted, monitor, send) {
-            Ok(feed) => Ok(Shown { feed, closed }),
+            Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.
                 closed.store(true, Ordering::SeqCst);
@@ -132,6 +150,7 @@ impl Workers {
 
 /// Tells when a feed ends that nobody closed.
 struct EndOfFeed {
+    opening: Opening,
     closed: Arc<AtomicBool>,
     happen: mpsc::Sender<Happening>,
 }
@@ -139,8 +158,7 @@ struct EndOfFeed {
 impl Drop for EndOfFeed {
     fn drop(&mut self) {
         if !self.closed.load(Ordering::SeqCst) {
-            let why = "the capture ended; the program's own log says why".to_owned();
-            if self.happen.try_send(Happening::Failed(Right::DesktopView, why)).is_err() {
+            if self.happen.try_send(Happening::CaptureEnded(self.opening)).is_err() {
                 tracing::debug!("nobody is left to be told that the capture ended");
             }
         }

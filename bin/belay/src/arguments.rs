@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The server of Belay, remote support that people can host themselves.
 #[derive(Debug, Parser)]
@@ -29,6 +29,15 @@ pub enum Command {
         /// Check configuration, store, certificate and port, and exit
         #[arg(long)]
         check: bool,
+        /// Which parts of the server this process runs; may be given several times [default: all]
+        #[arg(long = "role", value_enum, value_name = "ROLE")]
+        roles: Vec<ServeRole>,
+    },
+    /// Keys by which processes of different roles know each other
+    Role {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: RoleCommand,
     },
     /// Accounts of companies
     Account {
@@ -66,6 +75,58 @@ pub struct CreateAccount {
     /// Read the password from standard input (one line) instead of asking for it
     #[arg(long)]
     pub password_stdin: bool,
+}
+
+/// A part of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ServeRole {
+    /// Pages, API and store
+    Website,
+    /// What applets and consoles connect to
+    Gateway,
+    /// What has to be done from time to time: time-outs
+    Worker,
+}
+
+/// What to do with keys of roles.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Print the public key of this computer's gateway, making it when there is none
+    Key(RoleConfig),
+    /// Believe the requests that are signed with a key (at the website)
+    Trust(RoleKeyArguments),
+    /// Believe a key no longer (at the website)
+    Revoke(RoleKeyArguments),
+    /// List the keys that are or were believed (at the website)
+    List(RoleConfig),
+}
+
+/// Which server.
+#[derive(Debug, Args)]
+pub struct RoleConfig {
+    /// The configuration of the server
+    #[arg(long, value_name = "FILE", env = "BELAY_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which key.
+#[derive(Debug, Args)]
+pub struct RoleKeyArguments {
+    /// The public key: 64 hexadecimal digits, as the gateway prints it
+    pub key: String,
+    /// What it may speak for
+    #[arg(long, value_enum, default_value = "gateway")]
+    pub role: TrustedRole,
+    /// Which server.
+    #[command(flatten)]
+    pub config: RoleConfig,
+}
+
+/// What a key may speak for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TrustedRole {
+    /// A gateway
+    Gateway,
 }
 
 /// How to print.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use belay_api::admission::Admission;
 use belay_net::gateway::{Gateway, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
+use belay_store::Through;
 use belay_wire::gateway::{MAX_FRAME, SUBPROTOCOL};
 use futures_util::{SinkExt, StreamExt};
 
@@ -21,29 +23,46 @@ pub struct Beside(pub Admission);
 
 impl Website for Beside {
     async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
-        self.0.admit(request).await
+        self.0.admit(request, Through::Own).await
     }
 
     async fn tell(&self, news: LegNews) {
-        self.0.tell(news).await;
+        self.0.tell(news, Through::Own).await;
     }
 }
 
 /// A gateway with nobody on it.
-pub fn start(admission: Admission) -> Arc<Gateway<Beside>> {
-    Gateway::start(Arc::new(Beside(admission)), Limits::default())
+pub fn start<W: Website>(website: W) -> Arc<Gateway<W>> {
+    Gateway::start(Arc::new(website), Limits::default())
 }
 
 /// Its route. Host and origin were checked in front of it.
-pub fn routes(gateway: Arc<Gateway<Beside>>) -> Router {
-    Router::new().route("/gateway/v1", get(leg)).with_state(gateway)
+pub fn routes<W: Website>(gateway: Arc<Gateway<W>>) -> Router {
+    Router::new().route("/gateway/v1", get(leg::<W>)).with_state(gateway)
 }
 
 /// Bytes read at once from a leg: most legs wait and say little, and each has one such buffer.
 const READ_BUFFER: usize = 16 * 1024;
 
-async fn leg(
-    State(gateway): State<Arc<Gateway<Beside>>>,
+/// Its route, for a process without a website: a page must be of the website at `origin`, an applet says no origin.
+pub fn routes_alone<W: Website>(gateway: Arc<Gateway<W>>, origin: String) -> Router {
+    routes(gateway).layer(from_fn(move |request: Request, next: Next| {
+        let foreign = request
+            .headers()
+            .get(header::ORIGIN)
+            .is_some_and(|said| !said.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+        async move {
+            if foreign {
+                return (StatusCode::FORBIDDEN, "Pages of another website may not connect here.\n")
+                    .into_response();
+            }
+            next.run(request).await
+        }
+    }))
+}
+
+async fn leg<W: Website>(
+    State(gateway): State<Arc<Gateway<W>>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -61,7 +80,7 @@ async fn leg(
     upgrade.on_upgrade(move |socket| serve(gateway, socket, peer, browser))
 }
 
-async fn serve(gateway: Arc<Gateway<Beside>>, socket: WebSocket, peer: SocketAddr, browser: bool) {
+async fn serve<W: Website>(gateway: Arc<Gateway<W>>, socket: WebSocket, peer: SocketAddr, browser: bool) {
     let socket = socket
         .map(|message| message.map(incoming))
         .with(|message| std::future::ready(Ok::<_, axum::Error>(outgoing(message))));

@@ -3,6 +3,8 @@
 mod account;
 mod arguments;
 mod gateway;
+mod remote;
+mod role;
 mod serve;
 mod tls;
 
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 use arguments::{AccountCommand, Arguments, Command, Form};
 use belay_program::Config;
 use clap::Parser;
+use role::Roles;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -27,14 +30,20 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let form = if arguments.json { Form::Json } else { Form::Text };
     match arguments.command {
         Command::Openapi => print(&belay_api::document()),
-        Command::Serve { config, check } => {
+        Command::Serve { config, check, roles } => {
             let config = Config::read(config.as_deref(), environment())?;
             belay_program::logging::start(config.log.format, &config.log.level)?;
+            let roles = Roles::of(&roles);
             if check {
-                runtime()?.block_on(serve::check(&config, form))
+                runtime()?.block_on(serve::check(&config, roles, form))
             } else {
-                runtime()?.block_on(serve::serve(&config, form))
+                runtime()?.block_on(serve::serve(&config, roles, form))
             }
+        }
+        Command::Role { command } => {
+            let config = Config::read(role::config_of(&command), environment())?;
+            belay_program::logging::start(config.log.format, &config.log.level)?;
+            runtime()?.block_on(role::run(&config, command, form))
         }
         Command::Account { command: AccountCommand::Create(create) } => {
             let config = Config::read(create.config.as_deref(), environment())?;

@@ -1,15 +1,17 @@
-//! `belay serve`: opens the store, prepares TLS, takes the port, runs website and gateway until asked to stop.
+//! `belay serve`: opens the store, prepares TLS, takes the port, runs the wanted roles until asked to stop.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use belay_api::admission::Admission;
-use belay_api::{Clock, Limits, Reach, Settings, Website, WebsiteParts, app};
+use belay_api::{Clock, Limits, ListedGateway, Reach, Settings, Website, WebsiteParts, app};
+use belay_identity::role_key::{RoleKey, hex_of};
 use belay_identity::{Cost, Passwords};
 use belay_program::config::Origin;
 use belay_program::{Config, shutdown};
@@ -18,60 +20,77 @@ use hyper_util::rt::TokioTimer;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::arguments::Form;
+use crate::remote::Remote;
+use crate::role::{self, Roles};
 use crate::tls::Tls;
 use crate::{gateway, tls};
 
 /// A client that has not sent its request's headers by then is given up.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How often time-outs are applied.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_secs(20);
 /// How long running answers may take after the wish to stop; event streams would never end by themselves.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is asked to stop.
-pub async fn serve(config: &Config, form: Form) -> anyhow::Result<()> {
+pub async fn serve(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
     install_provider();
+    match (roles.website, roles.gateway) {
+        (true, _) => website(config, roles, form).await,
+        (false, true) => gateway_alone(config, roles, form).await,
+        (false, false) => worker_alone(config, form).await,
+    }
+}
+
+/// A website, with the gateway in the same process or without.
+async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
     let (listener, address) = listen(config)?;
     let public = public_origin(config, address);
     let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
     let tls = tls::prepare(config, &public)?;
     let clock = Clock::System;
-    let swept = store.recover_after_restart(clock.now()).await?;
-    if swept > 0 {
-        tracing::info!(sessions = swept, "ended sessions that an earlier run left open");
+    let away = store.recover_after_restart(clock.now()).await?;
+    if away > 0 {
+        tracing::info!(sessions = away, "sessions of an earlier run wait for their applets to come back");
     }
     let passwords = tokio::task::spawn_blocking(|| Passwords::new(Cost::PRODUCTION)).await??;
     let settings = settings(config, address, &public, &tls)?;
+    if !roles.gateway && settings.gateways.is_empty() {
+        tracing::warn!(
+            "this process runs no gateway and gateways is empty, so nobody can connect; list one in gateways"
+        );
+    }
     let idle = settings.idle;
     let parts = WebsiteParts { store: store.clone(), passwords, settings, clock: clock.clone() };
     let (website, security_log) = Website::start(parts)
         .with_context(|| format!("public_url {public} cannot be written into headers; correct it"))?;
 
     let admission = Admission::new(website.clone());
-    let gateway = gateway::start(admission.clone());
-    let (mut ended, follower) = admission.ended_sessions();
-    let legs = gateway.clone();
-    let ender = tokio::spawn(async move {
-        while let Some(session) = ended.recv().await {
-            legs.end(session);
-        }
-    });
-    let sweeper = tokio::spawn(sweep(store.clone(), idle, clock));
+    let mut tasks = vec![belay_api::internal::watch(&website)];
+    let legs = if roles.gateway {
+        let gateway = gateway::start(gateway::Beside(admission.clone()));
+        let (mut ended, follower) = admission.ended_sessions();
+        let legs = gateway.clone();
+        tasks.push(follower);
+        tasks.push(tokio::spawn(async move {
+            while let Some(session) = ended.recv().await {
+                legs.end(session);
+            }
+        }));
+        gateway::routes(gateway)
+    } else {
+        Router::new()
+    };
+    if roles.worker {
+        tasks.push(tokio::spawn(sweep(store.clone(), idle, clock)));
+    }
 
     let handle = Handle::new();
-    let stopper = tokio::spawn(stop_when_asked(handle.clone()));
-    let service = app(&website, gateway::routes(gateway)).into_make_service_with_connect_info::<SocketAddr>();
-    // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
-    let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
-        // A key press must not wait for the acknowledgement of the one before.
-        .map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()))
-        .handle(handle)
-        .first_request_timeout(HEADERS_WITHIN);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    announce(&public, &tls.fingerprint, config, form)?;
-    let served = server.serve(service).await;
+    tasks.push(tokio::spawn(stop_when_asked(handle.clone())));
+    announce(&public, &tls.fingerprint, config, None, form)?;
+    let served = run(listener, tls, app(&website, legs), handle).await;
 
-    for task in [stopper, sweeper, ender, follower] {
+    for task in tasks {
         task.abort();
     }
     website.flush().await;
@@ -79,12 +98,80 @@ pub async fn serve(config: &Config, form: Form) -> anyhow::Result<()> {
     security_log.abort();
     store.close().await?;
     tracing::info!("stopped");
-    served.context("the listener failed; look at the log, and start again")
+    served
+}
+
+/// A gateway that asks a website in another process.
+async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
+    let (listener, address) = listen(config)?;
+    let public = public_origin(config, address);
+    let tls = tls::prepare(config, &public)?;
+    let key = RoleKey::load_or_make(&role::key_file(config))?;
+    let public_key = hex_of(&key.public());
+    let remote = Remote::new(config, key)?;
+    let origin = remote.origin();
+    let gateway = gateway::start(remote.clone());
+    let legs = gateway.clone();
+    let mut tasks = vec![tokio::spawn(async move { remote.follow(|session| legs.end(session)).await })];
+    let store = if roles.worker {
+        let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
+        let idle = Duration::from_secs(u64::from(config.sign_off_seconds));
+        tasks.push(tokio::spawn(sweep(store.clone(), idle, Clock::System)));
+        Some(store)
+    } else {
+        None
+    };
+    let handle = Handle::new();
+    tasks.push(tokio::spawn(stop_when_asked(handle.clone())));
+    announce(&public, &tls.fingerprint, config, Some(&public_key), form)?;
+    let served = run(listener, tls, gateway::routes_alone(gateway, origin), handle).await;
+    for task in tasks {
+        task.abort();
+    }
+    if let Some(store) = store {
+        store.close().await?;
+    }
+    tracing::info!("stopped");
+    served
+}
+
+/// Only what has to be done from time to time.
+async fn worker_alone(config: &Config, form: Form) -> anyhow::Result<()> {
+    let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
+    let idle = Duration::from_secs(u64::from(config.sign_off_seconds));
+    let sweeper = tokio::spawn(sweep(store.clone(), idle, Clock::System));
+    match form {
+        Form::Json => {
+            let line = serde_json::json!({ "ready": true, "data_dir": config.data_dir });
+            crate::print(&format!("{line}\n"))?;
+        }
+        Form::Text => crate::print("Belay's worker is ready.\n")?,
+    }
+    shutdown::requested().await?;
+    sweeper.abort();
+    store.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn run(listener: TcpListener, tls: Tls, app: Router, handle: Handle<SocketAddr>) -> anyhow::Result<()> {
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
+    let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
+        // A key press must not wait for the acknowledgement of the one before.
+        .map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()))
+        .handle(handle)
+        .first_request_timeout(HEADERS_WITHIN);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    server.serve(service).await.context("the listener failed; look at the log, and start again")
 }
 
 /// Checks everything a start needs, changes nothing, and says so.
-pub async fn check(config: &Config, form: Form) -> anyhow::Result<()> {
+pub async fn check(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
     install_provider();
+    if roles.gateway && !roles.website {
+        Remote::check(config)?;
+    }
     let (listener, address) = listen(config)?;
     drop(listener);
     let public = public_origin(config, address);
@@ -170,6 +257,11 @@ fn settings(config: &Config, address: SocketAddr, public: &Origin, tls: &Tls) ->
         more_origins,
         reach: if loopback { Reach::Loopback } else { Reach::Network },
         region: config.region.clone(),
+        gateways: config
+            .gateways
+            .iter()
+            .map(|gateway| ListedGateway { url: gateway.url.clone(), region: gateway.region.clone() })
+            .collect(),
         idle: Duration::from_secs(u64::from(config.sign_off_seconds)),
         applet_linux_x86_64: applet,
         anchors: tls.anchors.clone(),
@@ -200,21 +292,37 @@ fn no_applet(path: &std::path::Path) -> String {
     )
 }
 
-fn announce(public: &Origin, fingerprint: &str, config: &Config, form: Form) -> anyhow::Result<()> {
+fn announce(
+    public: &Origin,
+    fingerprint: &str,
+    config: &Config,
+    key: Option<&str>,
+    form: Form,
+) -> anyhow::Result<()> {
     match form {
         Form::Json => {
-            let line = serde_json::json!({
+            let mut line = serde_json::json!({
                 "ready": true,
                 "url": public.to_string(),
                 "fingerprint": fingerprint,
                 "data_dir": config.data_dir,
             });
+            if let Some(key) = key {
+                line["key"] = key.into();
+            }
             crate::print(&format!("{line}\n"))
         }
-        Form::Text => crate::print(&format!(
-            "Belay is ready at {public}, technicians sign in at {public}/console/\n\
+        Form::Text => match key {
+            Some(key) => crate::print(&format!(
+                "Belay's gateway is ready at {public}\n\
+                 Its key, to be trusted at the website with belay role trust: {key}\n\
+                 SHA-256 fingerprint of the certificate: {fingerprint}\n"
+            )),
+            None => crate::print(&format!(
+                "Belay is ready at {public}, technicians sign in at {public}/console/\n\
              SHA-256 fingerprint of the certificate: {fingerprint}\n"
-        )),
+            )),
+        },
     }
 }
 

@@ -15,6 +15,11 @@ pub const JOIN_TICKET: Duration = Duration::from_secs(30 * 60);
 pub const SESSION_AUTHENTICATION: Duration = Duration::from_secs(30 * 60);
 /// Life of a console's ticket for the gateway: 60 seconds, single use.
 pub const CONSOLE_TICKET: Duration = Duration::from_secs(60);
+/// Life of a leg's ticket to come back: 12 hours, single use; it dies with its session.
+pub const RETURN_TICKET: Duration = Duration::from_secs(12 * 60 * 60);
+/// How long a return ticket that was used is taken once more, while its successor was not: the answer that carried the
+/// successor may have been lost with the connection.
+pub const RETURN_TICKET_AGAIN: Duration = Duration::from_secs(2 * 60);
 /// Life of a charter: 12 hours.
 pub const CHARTER: Duration = Duration::from_secs(12 * 60 * 60);
 /// A sign-in ends after this long, however busy.

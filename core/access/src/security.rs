@@ -25,6 +25,10 @@ pub enum SecurityKind {
     AdmissionRefused,
     /// A console was refused at the gateway.
     TicketRefused,
+    /// A leg that wanted to come back was refused at the gateway.
+    ReturnRefused,
+    /// A process that says it is a gateway was not believed.
+    RoleRefused,
     /// A console sent something that no right of the end user covered.
     Violation,
     /// A member asked for what their role may not do.
@@ -46,6 +50,8 @@ impl SecurityKind {
             SecurityKind::SlowedDown => "slowed-down",
             SecurityKind::AdmissionRefused => "admission-refused",
             SecurityKind::TicketRefused => "ticket-refused",
+            SecurityKind::ReturnRefused => "return-refused",
+            SecurityKind::RoleRefused => "role-refused",
             SecurityKind::Violation => "violation",
             SecurityKind::Forbidden => "forbidden",
         }

@@ -83,11 +83,11 @@ pub const fn needs(message: &Message) -> Option<Right> {
 }
 
 impl Permission {
-    /// Admits a message of the console, or says which right it lacks.
+    /// Admits a message of the console, or says which right it lacks. While the way is interrupted every right lacks.
     pub fn admit(&self, message: &Message) -> Result<Admission, Denied> {
         match needs(message) {
             None => Ok(Admission::Free),
-            Some(right) if self.effective().contains(right) => Ok(Admission::With(Admitted { right })),
+            Some(right) if self.usable().contains(right) => Ok(Admission::With(Admitted { right })),
             Some(right) => Err(Denied { right, kind: message.kind() }),
         }
     }

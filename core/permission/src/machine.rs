@@ -12,6 +12,7 @@ use crate::{PROMPT_LIFE, SAFETY_DELAY};
 #[derive(Clone, Debug)]
 pub struct Permission {
     state: State,
+    way: Way,
     next_prompt: u32,
     outputs: VecDeque<Output>,
 }
@@ -21,6 +22,14 @@ enum State {
     NoCharter,
     Open(Open),
     Ended,
+}
+
+/// Whether the technician can be reached.
+// INVARIANT: no prompt is open while it is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Clear,
+    Interrupted,
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +58,7 @@ impl Default for Permission {
 impl Permission {
     /// A machine that has allowed nothing and knows no charter.
     pub fn new() -> Self {
-        Self { state: State::NoCharter, next_prompt: 1, outputs: VecDeque::new() }
+        Self { state: State::NoCharter, way: Way::Clear, next_prompt: 1, outputs: VecDeque::new() }
     }
 
     /// Takes in what happened at `now`. What has run out by `now` is dealt with first, so a late answer answers nothing.
@@ -70,6 +79,9 @@ impl Permission {
             Input::Release(rights) => self.revoke(rights, RevokeCause::Technician),
             Input::Failed(rights) => self.revoke(rights, RevokeCause::Failure),
             Input::PairingLost => self.pairing_lost(),
+            Input::Interrupted => self.interrupted(),
+            Input::Resumed => self.way = Way::Clear,
+            Input::Offline => self.offline(),
             Input::EndAll(why) => self.end(why),
         }
     }
@@ -94,11 +106,19 @@ impl Permission {
         }
     }
 
-    /// What holds right now: charter **and** grant.
+    /// What holds right now: charter **and** grant. While the way to the technician is interrupted it holds, but admits nothing.
     pub fn effective(&self) -> Rights {
         match &self.state {
             State::Open(open) => open.charter.rights.intersection(open.granted),
             State::NoCharter | State::Ended => Rights::NONE,
+        }
+    }
+
+    /// What may be done right now: what holds, unless the way to the technician is interrupted.
+    pub fn usable(&self) -> Rights {
+        match self.way {
+            Way::Clear => self.effective(),
+            Way::Interrupted => Rights::NONE,
         }
     }
 
@@ -122,6 +142,8 @@ impl Permission {
             // Nothing is said after the end: the end itself was the answer.
             State::Ended => return,
             State::NoCharter => Some(Outcome::OutOfOrder),
+            // Who cannot be reached cannot ask; whatever claims to come from them comes at the wrong time.
+            State::Open(_) if self.way == Way::Interrupted => Some(Outcome::OutOfOrder),
             State::Open(open) => open.objection(rights),
         };
         if let Some(outcome) = outcome {
@@ -199,6 +221,7 @@ impl Permission {
                 RevokeCause::Technician
                 | RevokeCause::Dependent
                 | RevokeCause::Failure
+                | RevokeCause::Offline
                 | RevokeCause::PairingLost
                 | RevokeCause::Ended(_) => Outcome::OutOfOrder,
             };
@@ -206,7 +229,26 @@ impl Permission {
         }
     }
 
+    fn interrupted(&mut self) {
+        self.way = Way::Interrupted;
+        let State::Open(open) = &mut self.state else { return };
+        if let Some(prompt) = open.prompt.take() {
+            self.close(prompt, Hidden::Interrupted, Some(Outcome::TimedOut));
+        }
+    }
+
+    /// Only an interruption can last too long.
+    fn offline(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        if self.way == Way::Clear || open.granted.is_empty() {
+            return;
+        }
+        let rights = std::mem::replace(&mut open.granted, Rights::NONE);
+        self.outputs.push_back(Output::Revoked { rights, cause: RevokeCause::Offline });
+    }
+
     fn pairing_lost(&mut self) {
+        self.way = Way::Clear;
         let State::Open(open) = &mut self.state else { return };
         let (granted, prompt) = (open.granted, open.prompt);
         self.state = State::NoCharter;

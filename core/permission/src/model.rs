@@ -23,6 +23,7 @@ struct Model {
     /// prompt number, asks for view, asks for control, shown at
     prompt: Option<(u32, bool, bool, u64)>,
     prompts: u32,
+    away: bool,
     over: bool,
 }
 
@@ -46,6 +47,9 @@ enum Step {
     Release { view: bool, control: bool },
     Fail,
     PairingLost,
+    Interrupted,
+    Resumed,
+    Offline,
     End(EndReason),
     Wait(u64),
 }
@@ -82,6 +86,7 @@ impl Model {
             control: false,
             prompt: None,
             prompts: 0,
+            away: false,
             over: false,
         }
     }
@@ -155,7 +160,7 @@ impl Model {
                 let beyond = view && !self.terms.view || control && !self.terms.control;
                 let has_already = view && self.view || control && self.control;
                 let no_view = control && !view && !self.view;
-                let outcome = if self.charter_until.is_none() || !(view || control) {
+                let outcome = if self.charter_until.is_none() || self.away || !(view || control) {
                     Some(Outcome::OutOfOrder)
                 } else if beyond {
                     Some(Outcome::NotAllowed)
@@ -200,8 +205,23 @@ impl Model {
             Step::Release { view, control } => self.stop(view, control, Outcome::OutOfOrder, &mut f),
             Step::Fail => self.stop(true, false, Outcome::OutOfOrder, &mut f),
             Step::PairingLost => {
+                self.away = false;
                 if self.charter_until.is_some() {
                     self.lose_everything(&mut f);
+                }
+            }
+            Step::Interrupted => {
+                self.away = true;
+                if let Some((_, view, control, _)) = self.prompt.take() {
+                    f.hidden += 1;
+                    f.decisions.push((set(view, control), Outcome::TimedOut));
+                }
+            }
+            Step::Resumed => self.away = false,
+            Step::Offline => {
+                if self.away && (self.view || self.control) {
+                    f.revoked.push(set(self.view, self.control));
+                    (self.view, self.control) = (false, false);
                 }
             }
             Step::End(_) => self.finish(&mut f),
@@ -245,6 +265,9 @@ impl Pair {
             Step::Release { view, control } => Input::Release(set(view, control)),
             Step::Fail => Input::Failed(set(true, false)),
             Step::PairingLost => Input::PairingLost,
+            Step::Interrupted => Input::Interrupted,
+            Step::Resumed => Input::Resumed,
+            Step::Offline => Input::Offline,
             Step::End(why) => Input::EndAll(why),
             Step::Wait(_) => Input::Tick,
         }
@@ -312,6 +335,9 @@ impl Pair {
         if self.machine.is_ended() != self.model.over {
             return Err("one of them is over".into());
         }
+        if self.model.away && self.model.prompt.is_some() {
+            return Err("somebody is asked who cannot be answered".into());
+        }
         let due = self.model.prompt.map(|(.., shown)| shown + 30);
         let due = [due, self.model.charter_until].into_iter().flatten().min();
         if self.machine.next_timeout() != due.map(|at| Moment(at * SECOND)) {
@@ -331,7 +357,7 @@ impl Pair {
                     false
                 }
             };
-            if admitted != effective.contains(right) {
+            if admitted != (effective.contains(right) && !self.model.away) {
                 return Err(format!("{right:?} admitted: {admitted}"));
             }
         }
@@ -346,7 +372,7 @@ const TERMS: [Terms; 4] = [
     Terms { view: false, control: true, single: true, life: 1000 },
 ];
 
-const SHORT: [Step; 13] = [
+const SHORT: [Step; 16] = [
     Step::Charter,
     Step::Request { view: true, control: false },
     Step::Request { view: false, control: true },
@@ -357,6 +383,9 @@ const SHORT: [Step; 13] = [
     Step::Withdraw { view: true, control: false },
     Step::Release { view: false, control: true },
     Step::PairingLost,
+    Step::Interrupted,
+    Step::Resumed,
+    Step::Offline,
     Step::End(EndReason::PanicKey),
     Step::Wait(3),
     Step::Wait(27),
@@ -382,7 +411,7 @@ fn all(pair: &Pair, depth: usize, history: &mut VecDeque<Step>) -> u64 {
 #[test]
 fn all_histories_of_six_steps_keep_to_the_model() {
     for terms in &TERMS[..3] {
-        assert_eq!(all(&Pair::new(*terms), 6, &mut VecDeque::new()), 13u64.pow(6));
+        assert_eq!(all(&Pair::new(*terms), 6, &mut VecDeque::new()), 16u64.pow(6));
     }
 }
 
@@ -421,6 +450,9 @@ fn a_million_random_steps_keep_to_the_model() {
                 25 => Step::Release { view, control },
                 26 => Step::Fail,
                 27 => Step::PairingLost,
+                31 if random.bool() => Step::Interrupted,
+                32 | 33 => Step::Resumed,
+                34 if random.bool() => Step::Offline,
                 28 if random.u8(..5) == 0 => Step::End(EndReason::LinkLost),
                 _ => Step::Wait(random.u64(..12)),
             };
@@ -449,6 +481,23 @@ fn an_allow_within_the_safety_delay_leaves_the_prompt_open() {
     pair.step(Step::Wait(1)).unwrap();
     pair.step(Step::Allow).unwrap();
     assert_eq!(pair.machine.effective(), set(true, false));
+}
+
+#[test]
+fn an_interruption_keeps_what_is_granted_and_admits_nothing_of_it() {
+    let mut pair = Pair::new(TERMS[0]);
+    for step in [Step::Charter, Step::Request { view: true, control: true }, Step::Wait(3), Step::Allow] {
+        pair.step(step).unwrap();
+    }
+    pair.step(Step::Interrupted).unwrap();
+    assert_eq!((pair.machine.effective(), pair.machine.usable()), (set(true, true), Rights::NONE));
+    pair.step(Step::Resumed).unwrap();
+    assert_eq!(pair.machine.usable(), set(true, true));
+    pair.step(Step::Interrupted).unwrap();
+    pair.step(Step::Offline).unwrap();
+    pair.step(Step::Resumed).unwrap();
+    assert_eq!(pair.machine.effective(), Rights::NONE);
+    assert!(pair.machine.charter().is_some(), "the technician can ask again");
 }
 
 #[test]

@@ -82,6 +82,13 @@ pub enum Input {
     Failed(Rights),
     /// The technician's end is gone or made anew (page reloaded): everything starts from nothing, with a new charter.
     PairingLost,
+    /// The way to the technician is interrupted, the pairing is kept: what is granted stays granted, but nothing is admitted until
+    /// [`Input::Resumed`], and an open prompt goes away unanswered.
+    Interrupted,
+    /// The same technician is back, with the same keys.
+    Resumed,
+    /// The interruption lasts too long: every grant is withdrawn. The charter stays, so that the technician can ask again once back.
+    Offline,
     /// Everything is over.
     EndAll(EndReason),
     /// Only the time has passed.
@@ -99,6 +106,8 @@ pub enum Hidden {
     Cancelled,
     /// What it asks can no longer be granted (the view it builds on ended).
     Overtaken,
+    /// The way to the technician is interrupted: not answered, it has to be asked again.
+    Interrupted,
     /// The technician's end is gone.
     PairingLost,
     /// The session is over.
@@ -116,6 +125,8 @@ pub enum RevokeCause {
     Dependent,
     /// The tool failed.
     Failure,
+    /// The way to the technician was interrupted for too long.
+    Offline,
     /// The technician's end is gone.
     PairingLost,
     /// The session is over.
@@ -130,6 +141,8 @@ impl RevokeCause {
             RevokeCause::Technician => Some(Cause::Technician),
             RevokeCause::Dependent => Some(Cause::Dependent),
             RevokeCause::Failure => Some(Cause::Failure),
+            // Waits in the link until the console is back. The wire has no word of its own for it; a failure is what comes nearest.
+            RevokeCause::Offline => Some(Cause::Failure),
             RevokeCause::PairingLost | RevokeCause::Ended(_) => None,
         }
     }

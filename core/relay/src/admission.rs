@@ -1,7 +1,7 @@
 //! What passes between gateway and website: the seam at which the relay learns who may come in.
 
 use belay_wire::gateway::{Leaving, Refusal, ReportKind, Role};
-use belay_wire::{AccountId, Right, SessionId};
+use belay_wire::{AccountId, LegTicket, Right, SessionId};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ pub struct AdmitRequest {
     pub role: Role,
     /// The account it says it belongs to.
     pub account: AccountId,
-    /// 16 bytes session authentication id, or 32 bytes leg ticket. Secret.
+    /// 16 bytes session authentication id, or 32 bytes leg ticket or return ticket. Secret.
     pub credential: Vec<u8>,
     /// Where it connects from.
     pub address: IpAddr,
@@ -28,8 +28,17 @@ impl fmt::Debug for AdmitRequest {
     }
 }
 
-/// The session the leg belongs to, or why it stays out.
-pub type AdmitAnswer = Result<SessionId, Refusal>;
+/// A leg may come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// What lets it in once more after its connection was lost.
+    pub return_ticket: LegTicket,
+}
+
+/// Whether the leg may come in, or why it stays out.
+pub type AdmitAnswer = Result<Admission, Refusal>;
 
 /// Something the website records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

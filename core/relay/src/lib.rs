@@ -6,7 +6,7 @@
 
 pub mod admission;
 
-use admission::{AdmitAnswer, AdmitRequest, LegEvent, LegNews};
+use admission::{Admission, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
 use belay_wire::gateway::{FromGateway, Hello, Leaving, MAX_FRAME, Refusal, Role, ToGateway};
 use belay_wire::{AccountId, Moment, SessionId};
 use std::collections::{HashMap, VecDeque};
@@ -161,8 +161,8 @@ impl Relay {
         };
         let State::Asking(role, account) = state else { return };
         let (role, account) = (*role, *account);
-        let session = match answer {
-            Ok(session) => session,
+        let Admission { session, return_ticket } = match answer {
+            Ok(admission) => admission,
             Err(reason) => return self.refuse(leg, reason),
         };
         *state = State::In { role, account, session, reports: 0 };
@@ -176,14 +176,15 @@ impl Relay {
             self.legs.remove(&before);
             self.put_out(before, Refusal::Replaced);
         }
-        self.send(leg, FromGateway::Admitted(session));
+        self.send(leg, FromGateway::Admitted(session, return_ticket));
         let Some(Pair { applet, console, pairings }) = self.pairs.get_mut(&session) else { return };
         if let (Some(applet), Some(console)) = (*applet, *console) {
             *pairings += 1;
             let pairing = *pairings;
             if before.is_some() {
                 let other = if applet == leg { console } else { applet };
-                self.send(other, FromGateway::PartnerLeft(Leaving::Closed));
+                // The one before may be the same program whose connection died unnoticed.
+                self.send(other, FromGateway::PartnerLeft(Leaving::Lost));
             }
             self.send(applet, FromGateway::Paired(pairing));
             self.send(console, FromGateway::Paired(pairing));
@@ -240,11 +241,9 @@ impl Relay {
 
     fn hello(&mut self, leg: LegId, hello: Hello) {
         let Hello { role, account, credential, version, platform } = hello;
-        let expected = match role {
-            Role::Applet => belay_wire::SessionAuthenticationId::LEN,
-            Role::Console => belay_wire::LegTicket::LEN,
-        };
-        if credential.len() != expected {
+        let returning_or_console = credential.len() == belay_wire::LegTicket::LEN;
+        let first = role == Role::Applet && credential.len() == belay_wire::SessionAuthenticationId::LEN;
+        if !returning_or_console && !first {
             return self.refuse(leg, Refusal::Protocol);
         }
         let Some(known) = self.legs.get_mut(&leg) else { return };

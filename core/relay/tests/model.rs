@@ -1,10 +1,10 @@
 //! The relay beside a simple model over random histories: nobody hears a session that is not theirs.
 #![allow(clippy::unwrap_used)]
 
-use belay_relay::admission::{AdmitAnswer, LegEvent};
+use belay_relay::admission::{Admission, AdmitAnswer, LegEvent};
 use belay_relay::{LegId, Limits, Output, Relay};
 use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
-use belay_wire::{AccountId, Moment, Right, SessionId};
+use belay_wire::{AccountId, LegTicket, Moment, Right, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +13,16 @@ const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn session(n: u8) -> SessionId {
     SessionId::from_bytes([n; 16])
+}
+
+const RETURN: LegTicket = LegTicket::from_bytes([6; 32]);
+
+fn admission(n: u8) -> Admission {
+    Admission { session: session(n), return_ticket: RETURN }
+}
+
+fn admitted(n: u8) -> FromGateway {
+    FromGateway::Admitted(session(n), RETURN)
 }
 
 fn hello(role: Role, session: u8) -> Vec<u8> {
@@ -31,7 +41,7 @@ fn settle(relay: &mut Relay) -> Vec<Output> {
             let answer: AdmitAnswer = if request.credential[0] == 0 {
                 Err(Refusal::Unknown)
             } else {
-                Ok(session(request.credential[0]))
+                Ok(admission(request.credential[0]))
             };
             relay.answered(*leg, answer);
         }
@@ -57,10 +67,10 @@ fn join(relay: &mut Relay, leg: u64, role: Role, session: u8) -> Vec<Output> {
 #[test]
 fn two_legs_of_one_session_are_paired_and_hear_each_other() {
     let mut relay = Relay::new(Limits::default());
-    assert_eq!(frames(&join(&mut relay, 1, Role::Applet, 7), LegId(1)), [FromGateway::Admitted(session(7))]);
+    assert_eq!(frames(&join(&mut relay, 1, Role::Applet, 7), LegId(1)), [admitted(7)]);
     let outputs = join(&mut relay, 2, Role::Console, 7);
     assert_eq!(frames(&outputs, LegId(1)), [FromGateway::Paired(1)]);
-    assert_eq!(frames(&outputs, LegId(2)), [FromGateway::Admitted(session(7)), FromGateway::Paired(1)]);
+    assert_eq!(frames(&outputs, LegId(2)), [admitted(7), FromGateway::Paired(1)]);
     relay.received(LegId(2), ToGateway::Frame(vec![1, 2]).encode(), Moment(0));
     assert_eq!(frames(&settle(&mut relay), LegId(1)), [FromGateway::Frame(vec![1, 2])]);
     relay.received(LegId(1), ToGateway::Bye(Leaving::EndedByEndUser).encode(), Moment(0));
@@ -76,10 +86,7 @@ fn a_second_console_takes_the_place_of_the_first() {
     join(&mut relay, 2, Role::Console, 7);
     let outputs = join(&mut relay, 3, Role::Console, 7);
     assert_eq!(frames(&outputs, LegId(2)), [FromGateway::Refused(Refusal::Replaced)]);
-    assert_eq!(
-        frames(&outputs, LegId(1)),
-        [FromGateway::PartnerLeft(Leaving::Closed), FromGateway::Paired(2)]
-    );
+    assert_eq!(frames(&outputs, LegId(1)), [FromGateway::PartnerLeft(Leaving::Lost), FromGateway::Paired(2)]);
     relay.received(LegId(2), ToGateway::Frame(vec![9]).encode(), Moment(0));
     assert_eq!(settle(&mut relay), []);
 }

@@ -143,7 +143,8 @@ impl AppletHandshake {
                 SealFrame::Commit { .. }
                 | SealFrame::Open { .. }
                 | SealFrame::Answer { .. }
-                | SealFrame::Sealed { .. },
+                | SealFrame::Sealed { .. }
+                | SealFrame::Unknown,
                 _,
             ) => Err(SealError::OutOfOrder),
         }

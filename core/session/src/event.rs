@@ -59,6 +59,15 @@ pub enum Event {
     Reported(Report),
     /// The applet's connection was lost.
     ConnectionLost,
+    /// The technician's page went without ending the session; it may come back.
+    ConsoleLeft,
+    /// The applet came back.
+    Reconnected {
+        /// From this address.
+        address: String,
+    },
+    /// The applet has been away so long that the session counts as offline.
+    Offline,
     /// The session is over.
     Ended {
         /// On whose account.
@@ -79,6 +88,9 @@ impl Event {
             Event::PickedUp { .. } => "picked_up",
             Event::Reported(report) => report.kind.word(),
             Event::ConnectionLost => "connection_lost",
+            Event::ConsoleLeft => "console_left",
+            Event::Reconnected { .. } => "reconnected",
+            Event::Offline => "offline",
             Event::Ended { .. } => "ended",
         }
     }

@@ -18,3 +18,7 @@ pub use state::{EndedBy, Ender, NotAWord, Phase, Platform, State};
 pub const NAME_MAX_CHARS: usize = 64;
 /// How long an end user may wait in the queue before the session times out, in µs (2 hours).
 pub const WAITING_LIFE_MICROS: u64 = 2 * 60 * 60 * 1_000_000;
+/// How long an applet may be away before its session counts as offline, in µs (5 minutes).
+pub const RECONNECTING_MICROS: u64 = 5 * 60 * 1_000_000;
+/// How long an applet may be away before its session times out, in µs (12 hours).
+pub const AWAY_LIFE_MICROS: u64 = 12 * 60 * 60 * 1_000_000;

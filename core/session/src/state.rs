@@ -49,7 +49,7 @@ macro_rules! words {
 pub(crate) use words;
 
 words!(
-    /// Where a session stands. Hold, transfer and reconnecting will be phases between `Active` and the ended ones.
+    /// Where a session stands. Hold and transfer will be phases between `Active` and the ended ones.
     Phase {
         /// The invitation is out; the end user's applet has not been admitted yet.
         Connecting = "connecting",
@@ -57,11 +57,15 @@ words!(
         Waiting = "waiting",
         /// A technician has picked the session up.
         Active = "active",
+        /// The applet's connection was lost less than five minutes ago; the session goes on as what it was when the applet is back.
+        Reconnecting = "reconnecting",
+        /// The applet has been away for five minutes or more, and may still come back.
+        Offline = "offline",
         /// Ended on purpose by one side.
         Closed = "closed",
         /// Ended because nobody came.
         TimedOut = "timed_out",
-        /// Ended because the connection or the server was lost.
+        /// Ended because the end user's program ended without a word on the session.
         Aborted = "aborted",
     }
 );
@@ -70,7 +74,9 @@ impl Phase {
     /// Is this final?
     pub const fn is_ended(self) -> bool {
         match self {
-            Phase::Connecting | Phase::Waiting | Phase::Active => false,
+            Phase::Connecting | Phase::Waiting | Phase::Active | Phase::Reconnecting | Phase::Offline => {
+                false
+            }
             Phase::Closed | Phase::TimedOut | Phase::Aborted => true,
         }
     }
@@ -83,7 +89,7 @@ words!(
         EndUser = "end_user",
         /// A technician.
         Technician = "technician",
-        /// A time-out, a lost connection or a restart.
+        /// A time-out, or a program that ended without a word.
         System = "system",
     }
 );
@@ -132,8 +138,29 @@ pub struct State {
     pub waiting_at: Option<Moment>,
     /// When a technician picked it up.
     pub active_at: Option<Moment>,
+    /// Since when the applet is away. INVARIANT: set exactly while `phase` is reconnecting or offline. What the session
+    /// was before (and will be again): active when `technician` is set, otherwise waiting.
+    pub lost_at: Option<Moment>,
+    /// Time spent offline since the pick-up, in µs, without the present absence.
+    pub offline_micros: u64,
     /// When it ended. INVARIANT: set exactly when `phase` is ended, and never changed after.
     pub ended_at: Option<Moment>,
     /// On whose account it ended; set with `ended_at`.
     pub ended_by: Option<EndedBy>,
+}
+
+impl State {
+    /// What the session counts as worked on, in µs: from the pick-up to the end (or `now`), reconnecting included,
+    /// offline not. Zero before the pick-up.
+    pub fn total_micros(&self, now: Moment) -> u64 {
+        let Some(from) = self.active_at else { return 0 };
+        let until = self.ended_at.unwrap_or(now);
+        let away = self.lost_at.map_or(0, |lost| offline_micros(lost, until));
+        until.0.saturating_sub(from.0).saturating_sub(self.offline_micros).saturating_sub(away)
+    }
+}
+
+/// How much of an absence from `lost` to `until` counts as offline, in µs.
+pub(crate) fn offline_micros(lost: Moment, until: Moment) -> u64 {
+    until.0.saturating_sub(lost.0).saturating_sub(crate::RECONNECTING_MICROS)
 }

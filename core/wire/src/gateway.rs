@@ -1,7 +1,7 @@
 //! Between a leg (applet or console) and the gateway: `belay-gateway/1`. Spec: `docs/protocol/gateway.md`.
 
 use crate::codec::{Reader, WireError, Writer};
-use crate::id::{AccountId, SessionId};
+use crate::id::{AccountId, LegTicket, SessionId};
 use crate::right::Right;
 
 /// Name and version; also the WebSocket subprotocol, with a dot for the slash.
@@ -29,7 +29,7 @@ pub struct Hello {
     pub role: Role,
     /// The account the leg belongs to.
     pub account: AccountId,
-    /// 16 bytes for an applet, 32 for a console. Secret.
+    /// 16 bytes for an applet's session authentication id, 32 for a console's leg ticket and for anybody's return ticket. Secret.
     pub credential: Vec<u8>,
     /// The program's version, at most 64 bytes.
     pub version: String,
@@ -142,8 +142,8 @@ pub enum ToGateway {
 /// From the gateway to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromGateway {
-    /// 0x81: `[16 session]`. The leg is in.
-    Admitted(SessionId),
+    /// 0x81: `[16 session][32 return ticket]`. The leg is in; the ticket lets it in once more after its connection was lost.
+    Admitted(SessionId, LegTicket),
     /// 0x82: `[u8 reason]`. The gateway closes after it.
     Refused(Refusal),
     /// 0x83: `[u32 pairing]`. The partner is there; what follows belongs to this pairing, counted from 1.
@@ -230,7 +230,9 @@ impl FromGateway {
     /// The frame's bytes.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            FromGateway::Admitted(session) => Writer::of(ADMITTED).raw(session.as_bytes()).finish(),
+            FromGateway::Admitted(session, ticket) => {
+                Writer::of(ADMITTED).raw(session.as_bytes()).raw(ticket.secret_bytes()).finish()
+            }
             FromGateway::Refused(reason) => Writer::of(REFUSED).u8(*reason as u8).finish(),
             FromGateway::Paired(pairing) => Writer::of(PAIRED).u32(*pairing).finish(),
             FromGateway::PartnerLeft(reason) => Writer::of(PARTNER_LEFT).u8(*reason as u8).finish(),
@@ -242,7 +244,9 @@ impl FromGateway {
     pub fn decode(bytes: &[u8]) -> Result<FromGateway, WireError> {
         let mut r = Reader::new(bytes);
         let frame = match r.u8()? {
-            ADMITTED => FromGateway::Admitted(SessionId::from_bytes(r.array()?)),
+            ADMITTED => {
+                FromGateway::Admitted(SessionId::from_bytes(r.array()?), LegTicket::from_bytes(r.array()?))
+            }
             REFUSED => FromGateway::Refused(numbered(&Refusal::ALL, "refusal", r.u8()?)?),
             PAIRED => FromGateway::Paired(r.u32()?),
             PARTNER_LEFT => FromGateway::PartnerLeft(numbered(&Leaving::ALL, "leaving reason", r.u8()?)?),

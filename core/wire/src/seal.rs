@@ -36,8 +36,12 @@ pub enum SealFrame<'a> {
         /// Ciphertext followed by its tag.
         ciphertext: &'a [u8],
     },
+    /// 0x14, applet → console: the applet holds no seal that opens what came; a new handshake is needed.
+    Unknown,
 }
 
+/// Kind byte of [`SealFrame::Unknown`].
+pub const UNKNOWN: u8 = 0x14;
 /// Kind byte of [`SealFrame::Commit`].
 pub const COMMIT: u8 = 0x10;
 /// Kind byte of [`SealFrame::Answer`].
@@ -57,6 +61,7 @@ impl<'a> SealFrame<'a> {
             SealFrame::Sealed { counter, ciphertext } => {
                 Writer::of(SEALED).u64(*counter).raw(ciphertext).finish()
             }
+            SealFrame::Unknown => Writer::of(UNKNOWN).finish(),
         }
     }
 
@@ -73,6 +78,7 @@ impl<'a> SealFrame<'a> {
             ANSWER => SealFrame::Answer { key: r.array()?, nonce: r.array()? },
             OPEN => SealFrame::Open { key: r.array()?, nonce: r.array()? },
             SEALED => SealFrame::Sealed { counter: r.u64()?, ciphertext: r.remaining() },
+            UNKNOWN => SealFrame::Unknown,
             value => return Err(WireError::Unknown { what: "seal frame", value: u64::from(value) }),
         };
         r.finish()?;

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use belay_access::SecurityKind;
-use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegEvent, LegNews};
-use belay_session::{Command, Ender, Phase, Report, ReportKind};
-use belay_store::{Admission as Admitted, ApplyError, Heard, Notice, StoreError};
+use belay_identity::random_leg_ticket;
+use belay_relay::admission::{Admission as Welcome, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
+use belay_session::{Command, Ender, Phase, Report, ReportKind, State};
+use belay_store::{
+    Admission as Admitted, ApplyError, Heard, Notice, ReturnTicket, Returned, StoreError, Through,
+};
 use belay_wire::gateway::{Leaving, Refusal, ReportKind as WireKind, Role};
-use belay_wire::{AccountId, LegTicket, Right, SessionAuthenticationId, SessionId};
+use belay_wire::{AccountId, LegTicket, MemberId, Right, SessionAuthenticationId, SessionId};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -34,8 +37,8 @@ impl Admission {
         Self { website }
     }
 
-    /// May this leg come in? For an applet this is where "waiting" is recorded.
-    pub async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
+    /// May this leg come in, through this gateway? For an applet this is where "waiting" is recorded.
+    pub async fn admit(&self, request: AdmitRequest, through: Through) -> AdmitAnswer {
         let address = request.address.to_canonical();
         if self.website.buckets().take(Tried::Admission, address, self.website.now()).is_err() {
             let noticed = Noticed::new(SecurityKind::SlowedDown, address).detail("gateway");
@@ -43,11 +46,37 @@ impl Admission {
             return Err(Refusal::SlowDown);
         }
         let (kind, answer) = match request.role {
-            Role::Applet => (SecurityKind::AdmissionRefused, self.admit_applet(&request).await),
-            Role::Console => (SecurityKind::TicketRefused, self.admit_console(&request).await),
+            Role::Applet if request.credential.len() == LegTicket::LEN => {
+                (SecurityKind::ReturnRefused, self.admit_again(&request, through).await)
+            }
+            Role::Applet => (SecurityKind::AdmissionRefused, self.admit_applet(&request, through).await),
+            Role::Console => match self.admit_console(&request).await {
+                // Tickets of both kinds look alike: what is no console ticket may be a return ticket.
+                Ok(Verdict::Out { reason: Refusal::Unknown, account: None, .. }) => {
+                    match self.admit_again(&request, through).await {
+                        Ok(Verdict::Out { reason: Refusal::Unknown, account: None, session }) => {
+                            let out = Verdict::Out { reason: Refusal::Unknown, account: None, session };
+                            (SecurityKind::TicketRefused, Ok(out))
+                        }
+                        other => (SecurityKind::ReturnRefused, other),
+                    }
+                }
+                other => (SecurityKind::TicketRefused, other),
+            },
         };
         match answer {
-            Ok(Verdict::In(session)) => Ok(session),
+            Ok(Verdict::In { session, member }) => {
+                let return_ticket = random_leg_ticket();
+                let ticket = ReturnTicket { account: request.account, session, role: request.role, member };
+                let directory = self.website.store().directory();
+                match directory.create_return_ticket(&return_ticket, ticket, self.website.now()).await {
+                    Ok(()) => Ok(Welcome { session, return_ticket }),
+                    Err(error) => {
+                        tracing::error!(%error, "a return ticket could not be kept");
+                        Err(Refusal::Unavailable)
+                    }
+                }
+            }
             Ok(Verdict::Out { reason, account, session }) => {
                 let mut noticed = Noticed::new(kind, address).detail(word(reason));
                 if let Some(account) = account {
@@ -66,9 +95,11 @@ impl Admission {
         }
     }
 
-    /// Records what became of an admitted leg.
-    pub async fn tell(&self, news: LegNews) {
+    /// Records what became of a leg that was admitted through this gateway.
+    pub async fn tell(&self, news: LegNews, through: Through) {
         let LegNews { account, session, event } = news;
+        let store = self.website.store();
+        let now = self.website.now();
         let command = match event {
             LegEvent::Report(kind, right) => {
                 if kind == WireKind::Violation {
@@ -82,13 +113,22 @@ impl Admission {
             LegEvent::Left(Role::Applet | Role::Console, Leaving::EndedByTechnician) => {
                 self.ended_by_technician(account, session).await
             }
-            LegEvent::Left(Role::Applet, Leaving::Lost | Leaving::Closed) => Some(Command::LegLost),
+            LegEvent::Left(Role::Applet, Leaving::Lost) => Some(Command::LegLost),
+            LegEvent::Left(Role::Applet, Leaving::Closed) => Some(Command::AppletClosed),
             // A page may be loaded again, or another one may take its place; the applet ends by itself if not.
-            LegEvent::Left(Role::Console, Leaving::Lost | Leaving::Closed | Leaving::EndedByEndUser) => None,
+            LegEvent::Left(Role::Console, Leaving::Lost | Leaving::Closed | Leaving::EndedByEndUser) => {
+                Some(Command::ConsoleLeft)
+            }
         };
         let Some(command) = command else { return };
-        match self.website.store().apply(account, session, command, self.website.now()).await {
-            Ok(_) => {}
+        let done = match command {
+            Command::LegLost | Command::AppletClosed => {
+                store.applet_left(account, session, command, through, now).await
+            }
+            other => store.apply(account, session, other, now).await.map(drop),
+        };
+        match done {
+            Ok(()) => {}
             // The news crossed with the end of the session.
             Err(ApplyError::Refused(refusal)) => {
                 tracing::debug!(%session, %refusal, ?event, "news came too late")
@@ -124,7 +164,7 @@ impl Admission {
         (receiver, task)
     }
 
-    async fn admit_applet(&self, request: &AdmitRequest) -> Result<Verdict, StoreError> {
+    async fn admit_applet(&self, request: &AdmitRequest, through: Through) -> Result<Verdict, StoreError> {
         let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
         let Ok(id) = <[u8; SessionAuthenticationId::LEN]>::try_from(request.credential.as_slice()) else {
             return out(Refusal::Protocol, None, None);
@@ -132,8 +172,8 @@ impl Admission {
         let id = SessionAuthenticationId::from_bytes(id);
         let (account, now) = (request.account, self.website.now());
         let address = request.address.to_canonical();
-        match self.website.store().admit_applet(&id, account, address, now).await? {
-            Admitted::Admitted { session } => Ok(Verdict::In(session)),
+        match self.website.store().admit_applet(&id, account, address, through, now).await? {
+            Admitted::Admitted { session } => Ok(Verdict::In { session, member: None }),
             // What a stranger claims must not write into an account's log: only a known id names its account.
             Admitted::Unknown => out(Refusal::Unknown, None, None),
             Admitted::Foreign => out(Refusal::Foreign, None, None),
@@ -159,8 +199,53 @@ impl Admission {
         let Some(found) = store.view(ticket.account).await?.session(ticket.session).await? else {
             return out(Refusal::Unknown, account, session);
         };
-        let holds = found.state.phase == Phase::Active && found.state.technician == Some(ticket.member);
-        if holds { Ok(Verdict::In(ticket.session)) } else { out(Refusal::Expired, account, session) }
+        if holds(&found.state, ticket.member) {
+            Ok(Verdict::In { session: ticket.session, member: Some(ticket.member) })
+        } else {
+            out(Refusal::Expired, account, session)
+        }
+    }
+
+    /// A leg whose connection was lost comes back with its return ticket.
+    async fn admit_again(&self, request: &AdmitRequest, through: Through) -> Result<Verdict, StoreError> {
+        let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
+        let Ok(secret) = <[u8; LegTicket::LEN]>::try_from(request.credential.as_slice()) else {
+            return out(Refusal::Protocol, None, None);
+        };
+        let (store, now) = (self.website.store(), self.website.now());
+        let secret = LegTicket::from_bytes(secret);
+        let taken = store.directory().take_return_ticket(&secret, request.account, request.role, now).await?;
+        let ReturnTicket { account, session, role, member } = match taken {
+            Returned::Taken(ticket) => ticket,
+            Returned::Unknown => return out(Refusal::Unknown, None, None),
+            Returned::Used(found) => return out(Refusal::Used, Some(found.account), Some(found.session)),
+            Returned::Expired(found) => {
+                return out(Refusal::Expired, Some(found.account), Some(found.session));
+            }
+            Returned::Foreign(found) => {
+                return out(Refusal::Foreign, Some(found.account), Some(found.session));
+            }
+        };
+        let over = || out(Refusal::Expired, Some(account), Some(session));
+        match role {
+            Role::Applet => {
+                let address = request.address.to_canonical();
+                match store.applet_returned(account, session, address, through, now).await {
+                    Ok(_) => Ok(Verdict::In { session, member: None }),
+                    Err(ApplyError::Refused(_) | ApplyError::NotFound) => over(),
+                    Err(ApplyError::Store(error)) => Err(error),
+                }
+            }
+            Role::Console => {
+                let found = store.view(account).await?.session(session).await?;
+                match (found, member) {
+                    (Some(found), Some(member)) if holds(&found.state, member) => {
+                        Ok(Verdict::In { session, member: Some(member) })
+                    }
+                    _ => over(),
+                }
+            }
+        }
     }
 
     async fn note_violation(&self, account: AccountId, session: SessionId, right: Right) {
@@ -199,8 +284,16 @@ impl Admission {
 }
 
 enum Verdict {
-    In(SessionId),
+    In { session: SessionId, member: Option<MemberId> },
     Out { reason: Refusal, account: Option<AccountId>, session: Option<SessionId> },
+}
+
+/// Is this the technician of a session that goes on, be its applet there or away?
+fn holds(state: &State, member: MemberId) -> bool {
+    match state.phase {
+        Phase::Active | Phase::Reconnecting | Phase::Offline => state.technician == Some(member),
+        Phase::Connecting | Phase::Waiting | Phase::Closed | Phase::TimedOut | Phase::Aborted => false,
+    }
 }
 
 /// Tells of the sessions of one account that end.

@@ -16,6 +16,12 @@ use crate::website::Website;
 )]
 pub(crate) async fn gateways(State(website): State<Website>) -> Json<GatewayList> {
     let settings = website.settings();
-    let gateway = Gateway { url: Settings::gateway_url(&settings.origin), region: settings.region.clone() };
-    Json(GatewayList { gateways: vec![gateway] })
+    let gateways = match settings.gateways.as_slice() {
+        [] => vec![Gateway { url: Settings::gateway_url(&settings.origin), region: settings.region.clone() }],
+        listed => listed
+            .iter()
+            .map(|gateway| Gateway { url: gateway.url.clone(), region: gateway.region.clone() })
+            .collect(),
+    };
+    Json(GatewayList { gateways })
 }

@@ -50,6 +50,9 @@ pub enum ApiError {
     /// Somebody was faster, or the end user has gone.
     #[error("the session is not waiting any more; somebody else has picked it up, or it has ended")]
     SessionNotWaiting,
+    /// The end user waits, but the connection is lost at the moment.
+    #[error("the end user's connection is lost; pick the session up when it is back")]
+    EndUserAway,
     /// Another technician holds it.
     #[error("another technician holds this session")]
     SessionNotYours,
@@ -88,6 +91,7 @@ impl ApiError {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::SessionNotWaiting => (StatusCode::CONFLICT, "session-not-waiting"),
+            Self::EndUserAway => (StatusCode::CONFLICT, "end-user-away"),
             Self::SessionNotYours => (StatusCode::CONFLICT, "session-not-yours"),
             Self::SessionEnded => (StatusCode::CONFLICT, "session-ended"),
             Self::PinNotValid => (StatusCode::NOT_FOUND, "pin-not-valid"),
@@ -128,6 +132,7 @@ impl From<ApplyError> for ApiError {
             ApplyError::Refused(refusal) => match refusal {
                 Refusal::Ended => Self::SessionEnded,
                 Refusal::BadName => Self::BadName,
+                Refusal::Away => Self::EndUserAway,
                 Refusal::NotYours => Self::SessionNotYours,
                 Refusal::AlreadyJoined
                 | Refusal::NotJoined

@@ -24,6 +24,10 @@ impl StrictHeaders {
             // CSP knows no IPv6 addresses; a page opened by one reaches its own gateway through 'self'.
             .filter(|origin| !origin.contains('['))
             .map(|origin| format!("wss://{}", crate::settings::authority(origin)))
+            .chain(settings.gateways.iter().filter_map(|gateway| {
+                let (host, _) = gateway.url.strip_prefix("wss://")?.split_once('/')?;
+                (!host.contains('[')).then(|| format!("wss://{host}"))
+            }))
             .collect();
         let policy = format!(
             "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \

@@ -105,6 +105,8 @@ impl Security {
             | SecurityKind::SlowedDown
             | SecurityKind::AdmissionRefused
             | SecurityKind::TicketRefused
+            | SecurityKind::ReturnRefused
+            | SecurityKind::RoleRefused
             | SecurityKind::Violation
             | SecurityKind::Forbidden => tracing::warn!(
                 target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail

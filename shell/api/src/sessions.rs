@@ -28,7 +28,13 @@ use crate::website::Website;
 pub(crate) fn is_visible(session: &store::Session, viewer: MemberId) -> bool {
     match session.state.phase {
         Phase::Connecting => session.state.created_by == viewer,
-        Phase::Waiting | Phase::Active | Phase::Closed | Phase::TimedOut | Phase::Aborted => true,
+        Phase::Waiting
+        | Phase::Active
+        | Phase::Reconnecting
+        | Phase::Offline
+        | Phase::Closed
+        | Phase::TimedOut
+        | Phase::Aborted => true,
     }
 }
 

@@ -23,6 +23,15 @@ pub struct Limits {
     pub sign_in_per_address: u32,
 }
 
+/// A gateway to be listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGateway {
+    /// `wss://HOST[:PORT]/gateway/v1`
+    pub url: String,
+    /// The name of its region.
+    pub region: String,
+}
+
 /// The settings of the website.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,6 +43,8 @@ pub struct Settings {
     pub reach: Reach,
     /// The name under which the gateway beside this website is listed.
     pub region: String,
+    /// The gateways, best first; empty: the one beside this website.
+    pub gateways: Vec<ListedGateway>,
     /// A sign-in dies after this long without activity.
     pub idle: Duration,
     /// The constant applet binary for Linux.
@@ -58,6 +69,14 @@ impl Settings {
     /// The URL of this server's gateway, seen from `origin`.
     pub(crate) fn gateway_url(origin: &str) -> String {
         format!("wss://{}/gateway/v1", authority(origin))
+    }
+
+    /// The URLs of all gateways, best first; the own one is seen from `origin`.
+    pub(crate) fn gateway_urls(&self, origin: &str) -> Vec<String> {
+        match self.gateways.as_slice() {
+            [] => vec![Self::gateway_url(origin)],
+            listed => listed.iter().map(|gateway| gateway.url.clone()).collect(),
+        }
     }
 
     /// The host of the public origin, without port.

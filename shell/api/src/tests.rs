@@ -5,6 +5,7 @@ mod contract;
 mod events;
 mod guard;
 mod harness;
+mod internal;
 mod isolation;
 mod joining;
 mod sessions;

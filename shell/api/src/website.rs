@@ -15,6 +15,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::headers::StrictHeaders;
+use crate::internal::Gateways;
 use crate::join::AppletFile;
 use crate::limits::Buckets;
 use crate::security::Security;
@@ -51,6 +52,7 @@ struct Inner {
     security: Security,
     headers: StrictHeaders,
     applet: AppletFile,
+    gateways: Arc<Gateways>,
 }
 
 impl Website {
@@ -65,7 +67,8 @@ impl Website {
         let buckets = Arc::new(Buckets::new(settings.limits));
         let (security, task) = Security::start(store.clone(), buckets.clone(), clock.clone());
         let applet = AppletFile::new(settings.applet_linux_x86_64.clone());
-        let inner = Inner { store, passwords, settings, clock, buckets, security, headers, applet };
+        let gateways = Arc::new(Gateways::new(clock.now()));
+        let inner = Inner { store, passwords, settings, clock, buckets, security, headers, applet, gateways };
         Some((Self(Arc::new(inner)), task))
     }
 
@@ -101,6 +104,10 @@ impl Website {
         &self.0.applet
     }
 
+    pub(crate) fn gateways(&self) -> &Arc<Gateways> {
+        &self.0.gateways
+    }
+
     /// Returns when every row of the security log noticed so far is written.
     pub async fn flush(&self) {
         self.0.security.flush().await;
@@ -118,6 +125,7 @@ pub fn app(website: &Website, more: Router) -> Router {
         .with_state(website.clone());
     Router::new()
         .merge(api)
+        .merge(crate::internal::routes(website))
         .merge(more)
         .merge(pages::routes())
         .layer(from_fn_with_state(website.clone(), guard::guard))

@@ -3,6 +3,7 @@
 
 mod password;
 mod random;
+pub mod role_key;
 
 pub use password::{
     Cost, IdentityError, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS, Passwords, Verification, check_new_password,

@@ -7,8 +7,6 @@ use belay_wire::{Message, Moment};
 use std::collections::VecDeque;
 use thiserror::Error;
 
-/// The relay is the only path of this version.
-const RELAY: PathId = PathId(0);
 /// Forged packets in a row that end a pairing.
 const FORGED: u32 = 100;
 
@@ -40,6 +38,8 @@ pub(crate) enum Happening {
     Send(Vec<u8>),
     /// The other side proved that it has the keys.
     Confirmed(SecurityCode),
+    /// The console came back with the same keys.
+    Resumed,
     /// A message.
     Message(Message),
 }
@@ -47,16 +47,47 @@ pub(crate) enum Happening {
 pub(crate) struct Pairing {
     state: State,
     link: Link,
+    /// The path by the gateway, if there is one now; each connection to a gateway is a path of its own.
+    path: Option<PathId>,
+    paths: u32,
     happenings: VecDeque<Happening>,
 }
 
 impl Pairing {
     pub(crate) fn new(secrets: Secrets, binding: Binding, now: Moment) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
-        let mut link = Link::new();
-        link.path_up(RELAY, PathKind::Relay, now);
         let state = State::Handshake(Some(Box::new(handshake)));
-        Ok(Pairing { state, link, happenings: VecDeque::new() })
+        let mut pairing =
+            Pairing { state, link: Link::new(), path: None, paths: 0, happenings: VecDeque::new() };
+        pairing.path_up(now);
+        Ok(pairing)
+    }
+
+    /// The way to the console is gone; what is not acknowledged waits.
+    pub(crate) fn path_down(&mut self, now: Moment) {
+        if let Some(path) = self.path.take() {
+            self.link.path_down(path, now);
+        }
+    }
+
+    /// The console is there again and this is its first frame: goes on with the same seal if it opens.
+    /// The frame is then taken like any other; otherwise nothing has changed.
+    pub(crate) fn resume(&mut self, frame: &[u8], now: Moment) -> Result<bool, Breach> {
+        let State::Sealed { seal, confirmed: true, .. } = &mut self.state else { return Ok(false) };
+        let Ok(packet) = seal.open(frame) else { return Ok(false) };
+        self.path_down(now);
+        self.path_up(now);
+        self.happenings.push_back(Happening::Resumed);
+        self.link.received(&packet, now).map_err(|error| Breach::Protocol(error.to_string()))?;
+        self.drain()?;
+        Ok(true)
+    }
+
+    fn path_up(&mut self, now: Moment) {
+        let path = PathId(self.paths);
+        self.paths += 1;
+        self.path = Some(path);
+        self.link.path_up(path, PathKind::Relay, now);
     }
 
     pub(crate) fn received(&mut self, frame: &[u8], now: Moment) -> Result<(), Breach> {

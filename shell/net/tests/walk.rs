@@ -3,17 +3,19 @@
 
 use belay_link::{Link, Output, PathId, PathKind};
 use belay_net::Dial;
-use belay_net::applet::{Command, Connection, Event, Leg, connect};
+use belay_net::applet::{Command, Connection, Event, Interruption, Leg, connect};
 use belay_net::gateway::{Gateway, SocketMessage, Website};
 use belay_relay::Limits;
-use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegEvent, LegNews};
+use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
 use belay_seal::{Binding, ConsoleHandshake, Seal, Secrets};
 use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
 use belay_wire::message::EndedBy;
-use belay_wire::{AccountId, Message, Moment, Right, SessionAuthenticationId, SessionId};
+use belay_wire::{AccountId, LegTicket, Message, Moment, Right, SessionAuthenticationId, SessionId};
 use futures_util::{SinkExt, StreamExt};
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,19 +28,30 @@ const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const ACCOUNT: AccountId = AccountId::from_bytes([3; 16]);
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A website that knows one session and keeps what it is told.
+/// A website that knows one session and keeps what it is told. Every admission gives a return ticket with the next number.
 #[derive(Default)]
 struct OneSession {
     news: Mutex<Vec<LegNews>>,
+    admissions: Mutex<u8>,
 }
 
 impl Website for OneSession {
     async fn admit(&self, request: AdmitRequest) -> AdmitAnswer {
+        let mut admissions = self.admissions.lock().unwrap();
+        let returns = request.credential.len() == 32
+            && request.credential[0] == 100
+            && request.credential[1] <= *admissions;
         let right = match request.role {
-            Role::Applet => request.credential == ID,
-            Role::Console => request.credential == [9; 32],
+            Role::Applet => request.credential == ID || returns,
+            Role::Console => request.credential == [9; 32] || returns,
         };
-        if right { Ok(SESSION) } else { Err(Refusal::Unknown) }
+        if !right {
+            return Err(Refusal::Unknown);
+        }
+        *admissions += 1;
+        let mut ticket = [0; 32];
+        ticket[..2].copy_from_slice(&[100, *admissions]);
+        Ok(Admission { session: SESSION, return_ticket: LegTicket::from_bytes(ticket) })
     }
 
     async fn tell(&self, news: LegNews) {
@@ -52,6 +65,8 @@ struct Server {
     gateway: Arc<Gateway<OneSession>>,
     gateway_port: u16,
     website: Arc<OneSession>,
+    /// Cuts every connection of the gateway.
+    cut: Arc<tokio::sync::Notify>,
 }
 
 async fn start() -> Server {
@@ -86,23 +101,28 @@ async fn start() -> Server {
             }
         }
     });
+    let cut = Arc::new(tokio::sync::Notify::new());
     tokio::spawn({
-        let gateway = Arc::clone(&gateway);
+        let (gateway, cut) = (Arc::clone(&gateway), Arc::clone(&cut));
         async move {
             loop {
                 let (stream, _) = sockets.accept().await.unwrap();
-                let (tls, gateway) = (tls.clone(), Arc::clone(&gateway));
+                let (tls, gateway, cut) = (tls.clone(), Arc::clone(&gateway), Arc::clone(&cut));
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
-                    serve(gateway, stream).await;
+                    serve(gateway, stream, cut).await;
                 });
             }
         }
     });
-    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website }
+    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website, cut }
 }
 
-async fn serve(gateway: Arc<Gateway<OneSession>>, stream: TlsStream<TcpStream>) {
+async fn serve(
+    gateway: Arc<Gateway<OneSession>>,
+    stream: TlsStream<TcpStream>,
+    cut: Arc<tokio::sync::Notify>,
+) {
     #[allow(clippy::result_large_err, reason = "the signature is tungstenite's")]
     let protocol = |_: &_, mut response: tokio_tungstenite::tungstenite::handshake::server::Response| {
         let name = belay_wire::gateway::SUBPROTOCOL.parse().unwrap();
@@ -126,7 +146,40 @@ async fn serve(gateway: Arc<Gateway<OneSession>>, stream: TlsStream<TcpStream>) 
                 SocketMessage::Ping | SocketMessage::Foreign => Socket::Ping(Default::default()),
             })
         });
-    gateway.serve(socket, LOOPBACK, true).await;
+    let (sink, stream) = socket.split();
+    let stream = stream.take_until(Box::pin(async move { cut.notified().await }));
+    gateway.serve(Joined { stream, sink }, LOOPBACK, true).await;
+}
+
+/// A stream and a sink as one socket again.
+struct Joined<R, W> {
+    stream: R,
+    sink: W,
+}
+
+impl<R: futures_util::Stream + Unpin, W: Unpin> futures_util::Stream for Joined<R, W> {
+    type Item = R::Item;
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<R::Item>> {
+        Pin::new(&mut self.stream).poll_next(cx)
+    }
+}
+
+impl<R: Unpin, W: futures_util::Sink<SocketMessage> + Unpin> futures_util::Sink<SocketMessage>
+    for Joined<R, W>
+{
+    type Error = W::Error;
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), W::Error>> {
+        Pin::new(&mut self.sink).poll_ready(cx)
+    }
+    fn start_send(mut self: Pin<&mut Self>, item: SocketMessage) -> Result<(), W::Error> {
+        Pin::new(&mut self.sink).start_send(item)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), W::Error>> {
+        Pin::new(&mut self.sink).poll_flush(cx)
+    }
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), W::Error>> {
+        Pin::new(&mut self.sink).poll_close(cx)
+    }
 }
 
 fn applet(server: &Server, id: [u8; 16]) -> Connection {
@@ -140,14 +193,32 @@ async fn next(connection: &mut Connection) -> Event {
 }
 
 /// A console written against the specification, without any of the browser's code.
+type ConsoleSocket = tokio_tungstenite::WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>;
+
 struct Console {
-    socket: tokio_tungstenite::WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>,
+    socket: ConsoleSocket,
+    ticket: LegTicket,
     seal: Seal,
     link: Link,
 }
 
 impl Console {
     async fn open(server: &Server) -> Console {
+        let (mut socket, ticket) = Console::enter(server, [9; 32].to_vec()).await;
+        let binding = Binding::of(&SessionAuthenticationId::from_bytes(ID));
+        let secrets = Secrets { key: [1; 32], nonce: [2; 32] };
+        let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
+        socket.send(Socket::binary(ToGateway::Frame(commit).encode())).await.unwrap();
+        let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
+        let (seal, open) = handshake.answered(&answer).unwrap();
+        socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
+        let mut link = Link::new();
+        link.path_up(PathId(0), PathKind::Relay, Moment(0));
+        Console { socket, ticket, seal, link }
+    }
+
+    /// A leg that is in and paired, with its return ticket.
+    async fn enter(server: &Server, credential: Vec<u8>) -> (ConsoleSocket, LegTicket) {
         let mut roots = rustls::RootCertStore::empty();
         use rustls_pki_types::pem::PemObject;
         roots
@@ -173,23 +244,16 @@ impl Console {
         let hello = ToGateway::Hello(Hello {
             role: Role::Console,
             account: ACCOUNT,
-            credential: vec![9; 32],
+            credential,
             version: "1".into(),
             platform: "test".into(),
         });
         socket.send(Socket::binary(hello.encode())).await.unwrap();
-        assert_eq!(receive(&mut socket).await, FromGateway::Admitted(SESSION));
-        assert_eq!(receive(&mut socket).await, FromGateway::Paired(1));
-        let binding = Binding::of(&SessionAuthenticationId::from_bytes(ID));
-        let secrets = Secrets { key: [1; 32], nonce: [2; 32] };
-        let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
-        socket.send(Socket::binary(ToGateway::Frame(commit).encode())).await.unwrap();
-        let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
-        let (seal, open) = handshake.answered(&answer).unwrap();
-        socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
-        let mut link = Link::new();
-        link.path_up(PathId(0), PathKind::Relay, Moment(0));
-        Console { socket, seal, link }
+        let FromGateway::Admitted(SESSION, ticket) = receive(&mut socket).await else {
+            panic!("not admitted")
+        };
+        assert!(matches!(receive(&mut socket).await, FromGateway::Paired(_)));
+        (socket, ticket)
     }
 
     async fn say(&mut self, message: &Message) {
@@ -288,5 +352,89 @@ async fn the_website_ends_the_session_for_the_applet() {
     assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
-    assert!(matches!(next(&mut applet).await, Event::Lost(_)));
+    assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
+}
+
+impl Console {
+    /// Comes back after a cut, and goes on with the same seal.
+    async fn come_back(&mut self, server: &Server, path: u32) {
+        self.link.path_down(PathId(path - 1), Moment(0));
+        let credential = self.ticket.secret_bytes().to_vec();
+        (self.socket, self.ticket) = Console::enter(server, credential).await;
+        self.link.path_up(PathId(path), PathKind::Relay, Moment(0));
+        // A sealed frame at once, whether or not something waits to be sent again.
+        self.link
+            .send(belay_wire::link::Class::Seen, Message::ScreenSeen { number: 0 }.encode(), Moment(0))
+            .unwrap();
+        while let Some(output) = self.link.poll() {
+            let Output::Transmit { packet, .. } = output else { panic!("nothing was received") };
+            let frame = self.seal.seal(&packet).unwrap();
+            self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+        }
+    }
+}
+
+fn line(n: u8) -> Message {
+    Message::Chat { line: [n; 16], text: format!("line {n}") }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_cut_the_same_pairing_goes_on_and_nothing_is_lost_or_repeated() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+    let mut console = Console::open(&server).await;
+    console.say(&line(1)).await;
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    assert!(matches!(next(&mut applet).await, Event::Message(message) if message == line(1)));
+    for path in 1..4 {
+        server.cut.notify_waiters();
+        // Said by both while nobody can hear it.
+        applet.commands.send(Command::Send(line(50 + path))).await.unwrap();
+        console.link.send(belay_wire::link::Class::Ordered, line(path).encode(), Moment(0)).unwrap();
+        while console.link.poll().is_some() {}
+        loop {
+            match next(&mut applet).await {
+                Event::Interrupted(Interruption::Ours(_)) => break,
+                Event::Interrupted(_) | Event::Resumed | Event::Message(Message::ScreenSeen { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        console.come_back(&server, u32::from(path)).await;
+        let mut heard = Vec::new();
+        while !heard.contains(&line(path)) {
+            match next(&mut applet).await {
+                Event::Message(Message::ScreenSeen { .. }) | Event::Interrupted(_) | Event::Resumed => {}
+                Event::Message(message) => heard.push(message),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(heard, [line(path)]);
+        assert_eq!(console.hear().await, line(50 + path));
+    }
+    assert_eq!(*server.website.admissions.lock().unwrap(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_that_replays_after_the_cut_gets_nothing_but_a_new_handshake() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+    let mut console = Console::open(&server).await;
+    console.link.send(belay_wire::link::Class::Ordered, line(1).encode(), Moment(0)).unwrap();
+    let Some(Output::Transmit { packet, .. }) = console.link.poll() else { panic!("nothing to send") };
+    let recorded = console.seal.seal(&packet).unwrap();
+    console.socket.send(Socket::binary(ToGateway::Frame(recorded.clone()).encode())).await.unwrap();
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    assert!(matches!(next(&mut applet).await, Event::Message(_)));
+    server.cut.notify_waiters();
+    assert!(matches!(next(&mut applet).await, Event::Interrupted(_)));
+    let (mut socket, _) = Console::enter(&server, console.ticket.secret_bytes().to_vec()).await;
+    for bad in [recorded, vec![belay_wire::seal::SEALED], vec![belay_wire::seal::SEALED; 60]] {
+        socket.send(Socket::binary(ToGateway::Frame(bad).encode())).await.unwrap();
+        let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
+        assert_eq!(answer, belay_wire::seal::SealFrame::Unknown.encode());
+    }
+    assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Returned)));
+    assert!(applet.events.try_recv().is_err(), "a replay was taken for something");
 }

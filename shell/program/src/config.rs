@@ -28,6 +28,10 @@ pub struct Config {
     pub sign_off_seconds: u32,
     /// `applets.*`
     pub applets: Applets,
+    /// `gateways`: the gateways that are listed, best first; empty: the one in the website's own process.
+    pub gateways: Vec<GatewayAt>,
+    /// `website.*`: where a gateway without a website in its process asks.
+    pub website: WebsiteAt,
     /// `region`: the name under which this gateway is listed.
     pub region: String,
     /// `log.*`
@@ -84,6 +88,24 @@ pub enum PemSource {
 pub struct Applets {
     /// `applets.linux_x86_64`; `None`: `belay-applet` beside the server's executable.
     pub linux_x86_64: Option<PathBuf>,
+}
+
+/// A gateway for the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayAt {
+    /// `wss://HOST[:PORT]/gateway/v1`
+    pub url: String,
+    /// The name of its region.
+    pub region: String,
+}
+
+/// The website that a gateway in another process asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebsiteAt {
+    /// `website.url`: its origin.
+    pub url: Option<Origin>,
+    /// `website.anchor`: what its certificate must go back to; `None`: the computer's own trust store.
+    pub anchor: Option<PemSource>,
 }
 
 /// How the program logs.

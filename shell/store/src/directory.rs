@@ -4,6 +4,8 @@
 
 mod admission;
 mod invitation;
+mod return_ticket;
+mod role_key;
 mod sign_in;
 
 use std::sync::Arc;
@@ -27,6 +29,9 @@ pub(crate) use admission::Presented;
 const ATTEMPTS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the id of a downloaded applet is remembered after its time, to tell an expired one from an unknown one.
 const AUTHENTICATIONS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long a return ticket is remembered after its time, to tell an expired one from an unknown one.
+const RETURN_TICKETS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The way to `system.db`. Cheap to clone.
 #[derive(Clone)]
@@ -157,6 +162,8 @@ impl Directory {
         swept += run(&tx, "DELETE FROM invitation WHERE link_expires_at <= $1", at(now)).await?;
         swept += run(&tx, "DELETE FROM join_ticket WHERE expires_at <= $1", at(now)).await?;
         swept += run(&tx, "DELETE FROM console_ticket WHERE expires_at <= $1", at(now)).await?;
+        let remembered = at(now - RETURN_TICKETS_KEPT);
+        swept += run(&tx, "DELETE FROM return_ticket WHERE expires_at <= $1", remembered).await?;
         let forgotten = at(now - AUTHENTICATIONS_KEPT);
         swept += run(&tx, "DELETE FROM session_authentication WHERE expires_at <= $1", forgotten).await?;
         swept += run(&tx, "DELETE FROM sign_in_attempt WHERE last_at <= $1", at(now - ATTEMPTS_KEPT)).await?;

@@ -29,6 +29,6 @@ pub use error::{ApplyError, OpenError, Source, StoreError};
 pub use store::{Create, Store};
 pub use types::{
     Account, AccountCreated, Admission, Author, ChatKept, ChatLine, ConsoleTicket, Credential, Found,
-    Invitation, Invited, Member, NewAccount, NewSecurityEvent, Person, SecurityEvent, Session,
-    SessionDetails, SessionEvent, SignInAttempt, SignInId, WebSession,
+    Invitation, Invited, Member, NewAccount, NewSecurityEvent, Person, ReturnTicket, Returned, RoleKey,
+    SecurityEvent, Session, SessionDetails, SessionEvent, SignInAttempt, SignInId, Through, WebSession,
 };

@@ -11,7 +11,7 @@ use crate::directory::Presented;
 use crate::error::{ApplyError, StoreError};
 use crate::seal::sha256;
 use crate::store::Store;
-use crate::types::{Admission, Found, NewSecurityEvent, Session};
+use crate::types::{Admission, Found, NewSecurityEvent, Session, Through};
 
 impl Store {
     /// Decides one command to a session in a transaction of its own.
@@ -25,6 +25,9 @@ impl Store {
         let mut tx = self.begin(account).await?;
         let session = tx.apply(session, command, now).await?;
         tx.commit().await?;
+        if session.state.phase.is_ended() {
+            self.directory().forget_return_tickets(session.id).await?;
+        }
         Ok(session)
     }
 
@@ -37,6 +40,7 @@ impl Store {
         id: &SessionAuthenticationId,
         claimed: AccountId,
         address: IpAddr,
+        through: Through,
         now: Moment,
     ) -> Result<Admission, StoreError> {
         let refused = |session, detail: &str| NewSecurityEvent {
@@ -51,15 +55,17 @@ impl Store {
                 self.directory().log_security(refused(None, "unknown")).await?;
                 return Ok(Admission::Unknown);
             }
-            Presented::Taken(session) => match self.let_wait(id, claimed, session, address, now).await? {
-                Admission::Admitted { session } => return Ok(Admission::Admitted { session }),
-                Admission::Expired { session } => {
-                    (Found { account: claimed, session }, Admission::Expired { session }, "session ended")
+            Presented::Taken(session) => {
+                match self.let_wait(id, claimed, session, address, through, now).await? {
+                    Admission::Admitted { session } => return Ok(Admission::Admitted { session }),
+                    Admission::Expired { session } => {
+                        (Found { account: claimed, session }, Admission::Expired { session }, "session ended")
+                    }
+                    other @ (Admission::Unknown | Admission::Used { .. } | Admission::Foreign) => {
+                        (Found { account: claimed, session }, other, "session has an applet already")
+                    }
                 }
-                other @ (Admission::Unknown | Admission::Used { .. } | Admission::Foreign) => {
-                    (Found { account: claimed, session }, other, "session has an applet already")
-                }
-            },
+            }
             Presented::Used(found) => {
                 let session = found.session;
                 (found, Admission::Used { session }, "used")
@@ -76,15 +82,75 @@ impl Store {
         Ok(admission)
     }
 
-    /// Ends what a stopped server left behind: its legs are gone, so waiting and active sessions are over.
-    /// The number of sessions ended.
-    pub async fn recover_after_restart(&self, now: Moment) -> Result<u64, StoreError> {
-        let mut ended = 0;
-        for account in self.directory().accounts().await? {
-            let sessions = self.view(account.id).await?.connected_sessions().await?;
-            ended += self.apply_to_all(account.id, &sessions, Command::ServerRestarted, now).await?;
+    /// A returning applet is connected again, from this address through this gateway. Refused when the session is over.
+    pub async fn applet_returned(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        address: IpAddr,
+        through: Through,
+        now: Moment,
+    ) -> Result<Session, ApplyError> {
+        let mut tx = self.begin(account).await?;
+        let found = tx.apply(session, Command::AppletReturned { address: address.to_string() }, now).await?;
+        tx.keep_through(session, through).await?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// The applet's connection was lost or closed, says the gateway it was at. Changes nothing when the applet has come
+    /// back through another gateway since.
+    pub async fn applet_left(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        command: Command,
+        through: Through,
+        now: Moment,
+    ) -> Result<(), ApplyError> {
+        let mut tx = self.begin(account).await?;
+        if tx.applet_through(session).await? != through {
+            tracing::debug!(%session, "an applet left a gateway that it is not at any more");
+            return Ok(());
         }
-        Ok(ended)
+        let after = tx.apply(session, command, now).await?;
+        tx.commit().await?;
+        if after.state.phase.is_ended() {
+            self.directory().forget_return_tickets(session).await?;
+        }
+        Ok(())
+    }
+
+    /// After a stop of the server the legs of its own gateway are gone: their sessions wait for the applets to come
+    /// back. The number of these sessions.
+    pub async fn recover_after_restart(&self, now: Moment) -> Result<u64, StoreError> {
+        self.gateway_lost(Through::Own, Command::ServerRestarted, now).await
+    }
+
+    /// A gateway has stopped with every leg on it: the sessions of its applets wait for them. The number of these.
+    pub async fn gateway_stopped(&self, through: Through, now: Moment) -> Result<u64, StoreError> {
+        self.gateway_lost(through, Command::LegLost, now).await
+    }
+
+    async fn gateway_lost(&self, through: Through, command: Command, now: Moment) -> Result<u64, StoreError> {
+        let mut lost = 0;
+        for account in self.directory().accounts().await? {
+            let sessions = self.view(account.id).await?.connected_sessions(through).await?;
+            self.apply_to_all(account.id, &sessions, command.clone(), now).await?;
+            lost += sessions.len() as u64;
+        }
+        Ok(lost)
+    }
+
+    /// The gateways of other processes that applets are connected through.
+    pub async fn gateways_in_use(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let mut keys = Vec::new();
+        for account in self.directory().accounts().await? {
+            keys.extend(self.view(account.id).await?.gateways_in_use().await?);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
     }
 
     /// Lets time pass: sessions time out, dead tickets and sign-ins (`idle` without activity) are thrown away.
@@ -133,12 +199,14 @@ impl Store {
         account: AccountId,
         session: SessionId,
         address: IpAddr,
+        through: Through,
         now: Moment,
     ) -> Result<Admission, StoreError> {
         let mut tx = self.begin(account).await?;
         match tx.apply(session, Command::ApplicationWaiting { address: address.to_string() }, now).await {
             Ok(_) => {
                 tx.keep_binding(session, &sha256(&charter::binding_bytes(id.secret_bytes()))).await?;
+                tx.keep_through(session, through).await?;
                 tx.commit().await?;
                 Ok(Admission::Admitted { session })
             }

@@ -38,6 +38,16 @@ pub(crate) const SYSTEM: &[Migration] = &[Migration {
             detail TEXT NOT NULL)",
         "CREATE TABLE site_key (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL)",
     ],
+}, Migration {
+    number: 2,
+    statements: &[
+        "CREATE TABLE return_ticket (
+            hash BLOB PRIMARY KEY, account BLOB NOT NULL REFERENCES account(id), session BLOB NOT NULL,
+            role TEXT NOT NULL, member BLOB, expires_at BIGINT NOT NULL, used_at BIGINT)",
+        "CREATE INDEX return_ticket_session ON return_ticket (session)",
+        "CREATE TABLE role_key (
+            key BLOB PRIMARY KEY, role TEXT NOT NULL, added_at BIGINT NOT NULL, revoked_at BIGINT)",
+    ],
 }];
 
 /// `accounts/<id>.db`: all of one account.
@@ -65,5 +75,13 @@ pub(crate) const ACCOUNT: &[Migration] = &[Migration {
             number INTEGER PRIMARY KEY AUTOINCREMENT, at BIGINT NOT NULL, kind TEXT NOT NULL, session BLOB, address TEXT,
             detail TEXT NOT NULL)",
         "CREATE INDEX security_event_at ON security_event (at)",
+    ],
+}, Migration {
+    number: 2,
+    statements: &[
+        "ALTER TABLE session ADD COLUMN lost_at BIGINT",
+        "ALTER TABLE session ADD COLUMN offline_micros BIGINT NOT NULL DEFAULT 0",
+        // The key of the gateway that the applet is at; NULL for the one in the website's own process.
+        "ALTER TABLE session ADD COLUMN applet_gateway BLOB",
     ],
 }];

@@ -1,6 +1,7 @@
 //! Tests on real SQLCipher files in throw-away directories.
 
 mod at_rest;
+mod away;
 mod directory;
 mod isolation;
 mod once;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use crate::seal::random;
 use crate::{
     AccountCreated, Admission, Author, ChatLine, Create, NewAccount, NewSecurityEvent, Session, SignInId,
-    Store,
+    Store, Through,
 };
 
 const NOW: Moment = Moment(1_795_000_000_000_000);
@@ -132,7 +133,7 @@ impl Company {
 
     async fn waiting(self, store: &Store) -> SessionId {
         let (session, id) = self.downloaded(store).await;
-        let admission = store.admit_applet(&id, self.account, ADDRESS, NOW).await.unwrap();
+        let admission = store.admit_applet(&id, self.account, ADDRESS, Through::Own, NOW).await.unwrap();
         assert_eq!(admission, Admission::Admitted { session });
         session
     }

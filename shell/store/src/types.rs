@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use belay_access::{Lockout, Role, SecurityKind, Verdict};
 use belay_session::State;
+use belay_wire::gateway::Role as LegRole;
 use belay_wire::{AccountId, MemberId, Moment, SessionId};
 use uuid::Uuid;
 
@@ -170,6 +171,56 @@ pub enum Admission {
     },
     /// The id belongs to another account than the applet says.
     Foreign,
+}
+
+/// Through which gateway a leg comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    /// The one in the website's own process.
+    Own,
+    /// One in another process, by its public key.
+    Gateway([u8; 32]),
+}
+
+/// A return ticket: what it lets in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnTicket {
+    /// The account.
+    pub account: AccountId,
+    /// The session.
+    pub session: SessionId,
+    /// Which leg it was given to.
+    pub role: LegRole,
+    /// The technician, for a console.
+    pub member: Option<MemberId>,
+}
+
+/// What became of a leg that presented a return ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It was good, and is used up now.
+    Taken(ReturnTicket),
+    /// No such ticket, or its session has ended.
+    Unknown,
+    /// It was used before.
+    Used(ReturnTicket),
+    /// Its time is over.
+    Expired(ReturnTicket),
+    /// It belongs to another account or another kind of leg than the one that was claimed.
+    Foreign(ReturnTicket),
+}
+
+/// A key that a process of another role signs its requests with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleKey {
+    /// The Ed25519 public key.
+    pub key: [u8; 32],
+    /// What it may speak for.
+    pub role: String,
+    /// Since when it is trusted.
+    pub added_at: Moment,
+    /// Since when it is not trusted any more.
+    pub revoked_at: Option<Moment>,
 }
 
 /// A console's ticket for the gateway that has been taken.

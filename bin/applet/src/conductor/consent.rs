@@ -21,7 +21,8 @@ impl Conductor {
                     self.tell(rights, Story::Asked);
                     self.prompt = Some((prompt, rights));
                     let partner = self.partner.clone();
-                    let show = Show::Prompt { prompt, rights, answerable_at, expires_at, partner };
+                    let code = self.code;
+                    let show = Show::Prompt { prompt, rights, answerable_at, expires_at, partner, code };
                     self.deeds.push_back(Deed::Show(show));
                 }
                 Output::HidePrompt { prompt, why } => self.hide(prompt, why),
@@ -40,6 +41,7 @@ impl Conductor {
             Hidden::Cancelled | Hidden::Overtaken | Hidden::PairingLost => {
                 self.tell(rights, Story::Cancelled)
             }
+            Hidden::Interrupted => self.tell(rights, Story::Cut),
             Hidden::Answered(Answer::Allow | Answer::Refuse) | Hidden::TimedOut | Hidden::Ended => {}
         }
     }
@@ -53,6 +55,8 @@ impl Conductor {
                 self.log(Entry::Refused(rights));
                 self.tell(rights, Story::Refused);
             }
+            // Nobody refused anything, so the website hears of no refusal.
+            Outcome::TimedOut if self.away.is_some() => self.log(Entry::PromptInterrupted(rights)),
             Outcome::TimedOut => {
                 self.report(rights, ReportKind::Refused);
                 self.log(Entry::TimedOut(rights));
@@ -85,6 +89,7 @@ impl Conductor {
             RevokeCause::Technician => "technician",
             RevokeCause::Dependent => "dependent",
             RevokeCause::Failure => "failure",
+            RevokeCause::Offline => "offline",
             RevokeCause::PairingLost => "technician_gone",
             RevokeCause::Ended(_) => "session_ended",
         };
@@ -93,7 +98,10 @@ impl Conductor {
             RevokeCause::EndUser => self.tell(rights, Story::Withdrawn),
             RevokeCause::Technician => self.tell(rights, Story::Released),
             RevokeCause::Failure => self.tell(rights, Story::Failed),
-            RevokeCause::Dependent | RevokeCause::PairingLost | RevokeCause::Ended(_) => {}
+            RevokeCause::Dependent
+            | RevokeCause::Offline
+            | RevokeCause::PairingLost
+            | RevokeCause::Ended(_) => {}
         }
     }
 

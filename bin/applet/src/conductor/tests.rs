@@ -1,5 +1,7 @@
 //! The whole program's decisions, without a window, a network or a desktop.
 
+mod interruptions;
+
 use belay_permission::{Answer, PromptId};
 use belay_wire::SessionId;
 use belay_wire::gateway::ReportKind;
@@ -9,6 +11,8 @@ use belay_wire::message::{Cause, Outcome};
 use super::*;
 use crate::charter::tests::{UNIX, document, expected, sign};
 use crate::host_log;
+
+const CODE: SecurityCode = SecurityCode(462_748);
 
 struct Stage {
     conductor: Conductor,
@@ -72,7 +76,7 @@ impl Stage {
     fn connected() -> Stage {
         let mut stage = Stage::new();
         stage.happens(Happening::Admitted(session()));
-        stage.happens(Happening::Paired);
+        stage.happens(Happening::Paired(CODE));
         stage.charter();
         stage
     }
@@ -211,8 +215,8 @@ fn a_new_pairing_starts_from_nothing() {
     stage.grants(view());
     stage.grants(control());
     stage.happens(Happening::PartnerLeft(Leaving::Lost));
-    let deeds = stage.happens(Happening::Paired);
-    assert!(matches!(deeds[0], Deed::Send(Message::Welcome { .. })));
+    let deeds = stage.happens(Happening::Paired(CODE));
+    assert!(deeds.iter().any(|deed| matches!(deed, Deed::Send(Message::Welcome { .. }))));
     let deeds = stage.hears(Message::Request { request: 1, rights: view() });
     let decision = Message::Decision { request: 1, rights: view(), outcome: Outcome::OutOfOrder };
     assert_eq!(deeds, [Deed::Send(decision)], "nothing can be asked without a charter");
@@ -225,7 +229,7 @@ fn a_new_pairing_starts_from_nothing() {
 fn a_charter_of_somebody_else_is_said_to_be_one() {
     let mut stage = Stage::new();
     stage.happens(Happening::Admitted(SessionId::from_bytes([9; 16])));
-    stage.happens(Happening::Paired);
+    stage.happens(Happening::Paired(CODE));
     let deeds = stage.charter();
     assert!(deeds.contains(&Deed::Send(Message::CharterChecked(false))));
     assert!(deeds.contains(&Deed::Show(Show::State(State::Untrusted))));
@@ -307,7 +311,7 @@ fn a_random_hostile_console_gets_only_what_was_allowed() {
                 },
                 13 if random.u8(..8) == 0 => {
                     stage.happens(Happening::PartnerLeft(Leaving::Lost));
-                    stage.happens(Happening::Paired);
+                    stage.happens(Happening::Paired(CODE));
                     (may_see, may_control, prompt) = (false, false, None);
                     stage.charter()
                 }

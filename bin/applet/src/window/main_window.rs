@@ -4,20 +4,24 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use belay_permission::EndReason;
+use belay_seal::SecurityCode;
 use belay_wire::Right;
 use slint::{CloseRequestResponse, ComponentHandle, Model, Timer};
 use tokio::sync::mpsc;
 
 use super::generated::{ChatLine, MainWindow, StoryLine, Tone};
 use super::{Stage, shared, tell, withdraw};
-use crate::deeds::{Over, Person, State, Story};
+use crate::deeds::{Far, Over, Partner, Person, State, Story};
 use crate::run::FromWindow;
-use crate::texts::fill;
+use crate::texts::{digit_by_digit, fill, grouped, length};
 
 /// Lines kept in each list.
 const MAX_LINES: usize = 500;
 /// Without a key for so long nobody is typing any more.
 const TYPING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// How often the length of an interruption is said anew.
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Connects the window's buttons and fields.
 pub fn connect(main: &MainWindow, say: &mpsc::Sender<FromWindow>, over: Rc<Cell<bool>>) {
@@ -35,6 +39,9 @@ pub fn connect(main: &MainWindow, say: &mpsc::Sender<FromWindow>, over: Rc<Cell<
     main.on_stop_view(move || tell(&speaker, withdraw(Right::DesktopView)));
     let speaker = say.clone();
     main.on_stop_control(move || tell(&speaker, withdraw(Right::RemoteControl)));
+
+    let speaker = say.clone();
+    main.on_compared(move || tell(&speaker, FromWindow::Person(Person::Compared)));
 
     let typing = Rc::new((Cell::new(false), Timer::default()));
     let (speaker, state) = (say.clone(), typing.clone());
@@ -72,7 +79,12 @@ impl Stage {
         let (heading, detail, tone) = match state {
             State::Connecting => (texts.connecting_heading, texts.connecting_detail, Tone::Quiet),
             State::Waiting => (texts.waiting_heading, texts.waiting_detail, Tone::Busy),
-            State::Interrupted => (texts.waiting_heading, texts.interrupted_detail, Tone::Busy),
+            State::Left => (texts.waiting_heading, texts.left_detail, Tone::Busy),
+            State::Reconnecting(far, _) => (texts.reconnecting_heading, self.broken(*far), Tone::Busy),
+            State::Offline(Far::Server, _) => (texts.offline_heading, texts.offline_server, Tone::Bad),
+            State::Offline(Far::Technician, _) => {
+                (texts.offline_heading, texts.offline_technician, Tone::Bad)
+            }
             State::Greeting => (texts.greeting_heading, texts.greeting_detail, Tone::Busy),
             State::Connected(_) => (texts.connected_heading, texts.connected_detail, Tone::Good),
             State::Untrusted => (texts.untrusted_heading, texts.untrusted_detail, Tone::Bad),
@@ -88,11 +100,18 @@ impl Stage {
         main.set_state_heading(shared(fill(heading, &values)));
         main.set_state_detail(shared(fill(detail, &values)));
         main.set_state_tone(tone);
-        let chat_open = matches!(state, State::Greeting | State::Connected(_) | State::Untrusted);
+        // What is written during an interruption arrives after it.
+        let chat_open = match state {
+            State::Greeting | State::Connected(_) | State::Untrusted => true,
+            State::Reconnecting(..) | State::Offline(..) => main.get_chat_open(),
+            State::Connecting | State::Waiting | State::Left | State::Over(_) => false,
+        };
+        let opened = chat_open && !main.get_chat_open();
         main.set_chat_open(chat_open);
-        if chat_open {
+        if opened {
             main.invoke_to_chat();
         }
+        self.show_pause(state);
         main.set_over(matches!(state, State::Over(_)));
         main.set_bare(matches!(state, State::Over(Over::Refused(_) | Over::Unreachable)));
         if let State::Connected(partner) = state {
@@ -106,6 +125,49 @@ impl Stage {
             main.set_typing("".into());
             main.set_showing_story(true);
         }
+    }
+
+    fn broken(&self, far: Far) -> &'static str {
+        let texts = self.look.texts;
+        match far {
+            Far::Technician => texts.reconnecting_technician,
+            // Nothing can have been allowed where nobody has come yet.
+            Far::Server if self.partner == Partner::default() => texts.reconnecting_waiting,
+            Far::Server => texts.reconnecting_server,
+        }
+    }
+
+    /// Says for how long the way has been interrupted, if it is, and that what is shared pauses.
+    fn show_pause(&self, state: &State) {
+        let since = match state {
+            State::Reconnecting(_, since) | State::Offline(_, since) => Some(*since),
+            State::Connecting
+            | State::Waiting
+            | State::Left
+            | State::Greeting
+            | State::Connected(_)
+            | State::Untrusted
+            | State::Over(_) => None,
+        };
+        self.main.set_paused(since.is_some());
+        let Some(since) = since else {
+            self.ticker.stop();
+            return self.main.set_state_since("".into());
+        };
+        let (look, weak) = (self.look, self.main.as_weak());
+        let tick = move || {
+            let Some(main) = weak.upgrade() else { return };
+            let time = length(look.clock.moment().since(since));
+            main.set_state_since(shared(fill(look.texts.interrupted_for, &[("time", &time)])));
+        };
+        tick();
+        self.ticker.start(slint::TimerMode::Repeated, SECOND, tick);
+    }
+
+    /// Shows the security code to compare, or no longer.
+    pub(super) fn show_code(&self, code: Option<SecurityCode>) {
+        self.main.set_code(code.map(|code| shared(grouped(code))).unwrap_or_default());
+        self.main.set_code_spoken(code.map(|code| shared(digit_by_digit(code))).unwrap_or_default());
     }
 
     fn farewell(&self, over: Over) -> (&'static str, &'static str, Tone) {
@@ -137,6 +199,12 @@ impl Stage {
             Story::Connected => (texts.story_connected, None, false),
             Story::Technician(_) => (texts.story_technician, None, false),
             Story::Left => (texts.story_left, None, true),
+            Story::Interrupted(Far::Server) => (texts.story_interrupted_server, None, true),
+            Story::Interrupted(Far::Technician) => (texts.story_interrupted_technician, None, true),
+            Story::Resumed => (texts.story_resumed, None, false),
+            Story::Offline => (texts.story_offline, None, true),
+            Story::Compared => (texts.story_compared, None, false),
+            Story::Cut(right) => (texts.story_cut, Some(*right), false),
             Story::Breach => (texts.story_breach, None, true),
             Story::Untrusted => (texts.story_untrusted, None, true),
             Story::Asked(right) => (texts.story_asked, Some(*right), false),

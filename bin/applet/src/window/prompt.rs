@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use belay_permission::{Answer, PromptId};
+use belay_seal::SecurityCode;
 use belay_wire::{Moment, Right, Rights};
 use slint::{CloseRequestResponse, ComponentHandle, Timer, TimerMode};
 use tokio::sync::mpsc;
@@ -12,7 +13,7 @@ use super::generated::PromptWindow;
 use super::{Look, place, shared, tell};
 use crate::deeds::{Partner, Person};
 use crate::run::FromWindow;
-use crate::texts::fill;
+use crate::texts::{digit_by_digit, fill, grouped};
 
 /// Added to the safety delay shown, so that the button never opens before the answer counts.
 const MARGIN: Duration = Duration::from_millis(30);
@@ -26,13 +27,14 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Asks. `times`: from when on it can be allowed, and when it counts as refused.
+    /// Asks. `times`: from when on it can be allowed, and when it counts as refused. `code`: what to compare first.
     pub fn open(
         look: Look,
         id: PromptId,
         rights: Rights,
         times: (Moment, Moment),
         partner: &Partner,
+        code: Option<SecurityCode>,
         say: &mpsc::Sender<FromWindow>,
     ) -> Result<Prompt, slint::PlatformError> {
         let window = PromptWindow::new()?;
@@ -49,6 +51,8 @@ impl Prompt {
         window.set_technician(technician.into());
         window.set_company(company.into());
         window.set_domain(filled(texts.prompt_domain));
+        window.set_code(code.map(|code| shared(grouped(code))).unwrap_or_default());
+        window.set_code_spoken(code.map(|code| shared(digit_by_digit(code))).unwrap_or_default());
         window.set_asks_view(rights.contains(Right::DesktopView));
         window.set_asks_control(rights.contains(Right::RemoteControl));
 

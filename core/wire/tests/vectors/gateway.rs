@@ -1,7 +1,7 @@
 //! Every frame between a leg and the gateway, with its bytes.
 
 use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
-use belay_wire::{AccountId, Right, SessionId};
+use belay_wire::{AccountId, LegTicket, Right, SessionId};
 use serde_json::{Value, json};
 
 #[test]
@@ -38,7 +38,7 @@ fn to_gateway() -> Vec<(&'static str, ToGateway)> {
 fn from_gateway() -> Vec<(&'static str, FromGateway)> {
     let session = SessionId::from_bytes(*b"\xfe\xdc\xba\x98\x76\x54\x32\x10\x0f\x0e\x0d\x0c\x0b\x0a\x09\x08");
     let mut all = vec![
-        ("admitted", FromGateway::Admitted(session)),
+        ("admitted", FromGateway::Admitted(session, LegTicket::from_bytes([0x33; 32]))),
         ("paired", FromGateway::Paired(0x0102_0304)),
         ("frame from partner", FromGateway::Frame(vec![0x10, 0x00])),
     ];
@@ -79,7 +79,9 @@ fn from_vector(name: &str, frame: &FromGateway) -> Value {
     let bytes = frame.encode();
     assert_eq!(FromGateway::decode(&bytes).as_ref(), Ok(frame), "{name}");
     let fields = match frame {
-        FromGateway::Admitted(session) => json!({ "kind": "admitted", "session": session.to_string() }),
+        FromGateway::Admitted(session, ticket) => {
+            json!({ "kind": "admitted", "session": session.to_string(), "return_ticket": hex::encode(ticket.secret_bytes()) })
+        }
         FromGateway::Refused(refusal) => {
             let refusal = match refusal {
                 Refusal::Unknown => "unknown",

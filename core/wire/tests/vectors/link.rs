@@ -52,6 +52,7 @@ fn seal_frames() -> Vec<SealFrame<'static>> {
         SealFrame::Answer { key: [0xa1; 32], nonce: [0xa2; 32] },
         SealFrame::Open { key: [0xc1; 32], nonce: [0xc2; 32] },
         SealFrame::Sealed { counter: 0x0001_0000_0002, ciphertext: &[0x55; 20] },
+        SealFrame::Unknown,
     ]
 }
 
@@ -71,6 +72,7 @@ fn seal_vector(frame: &SealFrame<'_>) -> Value {
         SealFrame::Sealed { counter, ciphertext } => {
             json!({ "kind": "sealed", "counter": counter, "ciphertext": hex::encode(ciphertext) })
         }
+        SealFrame::Unknown => json!({ "kind": "unknown" }),
     };
     json!({ "layer": "seal", "hex": hex::encode(&bytes), "frame": fields })
 }

@@ -13,7 +13,6 @@ use crate::charter;
 use crate::error::ApiError;
 use crate::extract::{SessionPath, SignedIn};
 use crate::guard::OwnOrigin;
-use crate::settings::Settings;
 use crate::types::{Connection, Error};
 use crate::website::Website;
 
@@ -28,7 +27,7 @@ use crate::website::Website;
         (status = 401, description = "signed-out", body = Error),
         (status = 403, description = "foreign-origin, forbidden", body = Error),
         (status = 404, description = "not-found", body = Error),
-        (status = 409, description = "session-not-waiting, session-not-yours, session-ended", body = Error),
+        (status = 409, description = "session-not-waiting, end-user-away, session-not-yours, session-ended", body = Error),
     )
 )]
 pub(crate) async fn connect(
@@ -41,10 +40,15 @@ pub(crate) async fn connect(
     who.active(&website).await?;
     let session = super::visible(&website, &who, id).await?;
     match session.state.phase {
-        Phase::Active if session.state.technician == Some(who.member.id) => {
+        Phase::Active | Phase::Reconnecting | Phase::Offline
+            if session.state.technician == Some(who.member.id) =>
+        {
             Ok(Json(connection(&website, &who, &own, &session).await?))
         }
-        Phase::Active => Err(ApiError::SessionNotYours),
+        Phase::Reconnecting | Phase::Offline if session.state.technician.is_none() => {
+            Err(ApiError::EndUserAway)
+        }
+        Phase::Active | Phase::Reconnecting | Phase::Offline => Err(ApiError::SessionNotYours),
         Phase::Connecting | Phase::Waiting => Err(ApiError::SessionNotWaiting),
         Phase::Closed | Phase::TimedOut | Phase::Aborted => Err(ApiError::SessionEnded),
     }
@@ -81,7 +85,7 @@ pub(super) async fn connection(
         .await?;
     Ok(Connection {
         session: session.into(),
-        gateways: vec![Settings::gateway_url(&own.0)],
+        gateways: website.settings().gateway_urls(&own.0),
         ticket: URL_SAFE_NO_PAD.encode(ticket.secret_bytes()),
         binding: hex::encode(binding),
         charter,

@@ -23,7 +23,7 @@ use crate::website::Website;
         (status = 401, description = "signed-out", body = Error),
         (status = 403, description = "foreign-origin, forbidden", body = Error),
         (status = 404, description = "not-found", body = Error),
-        (status = 409, description = "session-not-waiting", body = Error),
+        (status = 409, description = "session-not-waiting, end-user-away", body = Error),
     )
 )]
 pub(crate) async fn pick_up(

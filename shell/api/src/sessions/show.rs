@@ -57,6 +57,9 @@ fn event(event: store::SessionEvent) -> Result<SessionEvent, ApiError> {
         "withdrawn" => SessionEventKind::Withdrawn,
         "violation" => SessionEventKind::Violation,
         "connection_lost" => SessionEventKind::ConnectionLost,
+        "console_left" => SessionEventKind::ConsoleLeft,
+        "reconnected" => SessionEventKind::Reconnected,
+        "offline" => SessionEventKind::Offline,
         "ended" => SessionEventKind::Ended,
         other => {
             tracing::error!(kind = other, "a session has an event of a kind this version does not know");

@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use belay_relay::admission::{AdmitRequest, LegEvent, LegNews};
+use belay_store::Through;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind, Role};
-use belay_wire::{Right, SessionId};
+use belay_wire::{LegTicket, Right, SessionId};
 
 use super::harness::{Browser, World, waiting};
 
@@ -42,7 +43,7 @@ async fn an_applets_id_admits_once() {
     let tess = world.tess().await;
     let (id, _, tag) = waiting(&world, &tess).await;
     assert_eq!(state(&tess, &id).await.0, "waiting");
-    let again = world.admission().admit(World::applet_asks(&tag)).await;
+    let again = world.admission().admit(World::applet_asks(&tag), Through::Own).await;
     assert_eq!(again, Err(Refusal::Used));
     assert!(world.has_noticed("admission-refused", "used").await);
 }
@@ -57,15 +58,15 @@ async fn unknown_expired_and_foreign_ids_are_told_apart_and_logged() {
 
     let mut unknown = World::applet_asks(&tag);
     unknown.credential = vec![7; 16];
-    assert_eq!(admission.admit(unknown).await, Err(Refusal::Unknown));
+    assert_eq!(admission.admit(unknown, Through::Own).await, Err(Refusal::Unknown));
     let mut short = World::applet_asks(&tag);
     short.credential.pop();
-    assert_eq!(admission.admit(short).await, Err(Refusal::Protocol));
+    assert_eq!(admission.admit(short, Through::Own).await, Err(Refusal::Protocol));
     let mut foreign = World::applet_asks(&tag);
     foreign.account = world.theirs;
-    assert_eq!(admission.admit(foreign).await, Err(Refusal::Foreign));
+    assert_eq!(admission.admit(foreign, Through::Own).await, Err(Refusal::Foreign));
     world.clock.advance(Duration::from_secs(30 * 60));
-    assert_eq!(admission.admit(World::applet_asks(&tag)).await, Err(Refusal::Expired));
+    assert_eq!(admission.admit(World::applet_asks(&tag), Through::Own).await, Err(Refusal::Expired));
     for reason in ["unknown", "protocol", "foreign", "expired"] {
         assert!(world.has_noticed("admission-refused", reason).await, "{reason}");
     }
@@ -80,9 +81,9 @@ async fn guessing_ids_is_slowed_down() {
     let mut guess = World::applet_asks(&tag);
     guess.credential = vec![7; 16];
     for _ in 0..60 {
-        assert_eq!(world.admission().admit(guess.clone()).await, Err(Refusal::Unknown));
+        assert_eq!(world.admission().admit(guess.clone(), Through::Own).await, Err(Refusal::Unknown));
     }
-    assert_eq!(world.admission().admit(guess).await, Err(Refusal::SlowDown));
+    assert_eq!(world.admission().admit(guess, Through::Own).await, Err(Refusal::SlowDown));
 }
 
 #[tokio::test]
@@ -94,21 +95,22 @@ async fn a_consoles_ticket_admits_once_within_a_minute_and_only_to_its_account()
     let session: SessionId = id.parse().unwrap();
 
     let first = ticket(&tess, &id, "pick-up").await;
-    assert_eq!(admission.admit(console_asks(&world, &first)).await, Ok(session));
-    assert_eq!(admission.admit(console_asks(&world, &first)).await, Err(Refusal::Unknown));
+    let admitted = admission.admit(console_asks(&world, &first), Through::Own).await.unwrap();
+    assert_eq!(admitted.session, session);
+    assert_eq!(admission.admit(console_asks(&world, &first), Through::Own).await, Err(Refusal::Unknown));
 
     let late = ticket(&tess, &id, "connect").await;
     world.clock.advance(Duration::from_secs(60));
-    assert_eq!(admission.admit(console_asks(&world, &late)).await, Err(Refusal::Unknown));
+    assert_eq!(admission.admit(console_asks(&world, &late), Through::Own).await, Err(Refusal::Unknown));
 
     let stolen = ticket(&tess, &id, "connect").await;
     let mut foreign = console_asks(&world, &stolen);
     foreign.account = world.theirs;
-    assert_eq!(admission.admit(foreign).await, Err(Refusal::Foreign));
+    assert_eq!(admission.admit(foreign, Through::Own).await, Err(Refusal::Foreign));
 
     let ended = ticket(&tess, &id, "connect").await;
     tess.post_empty(&format!("/api/v1/sessions/{id}/end")).await;
-    assert_eq!(admission.admit(console_asks(&world, &ended)).await, Err(Refusal::Expired));
+    assert_eq!(admission.admit(console_asks(&world, &ended), Through::Own).await, Err(Refusal::Expired));
     for reason in ["unknown", "foreign", "expired"] {
         assert!(world.has_noticed("ticket-refused", reason).await, "{reason}");
     }
@@ -127,7 +129,7 @@ async fn reports_become_events_and_a_violation_is_in_the_security_log() {
         (ReportKind::Violation, Right::RemoteControl),
         (ReportKind::Withdrawn, Right::DesktopView),
     ] {
-        admission.tell(news(&world, &id, LegEvent::Report(kind, right))).await;
+        admission.tell(news(&world, &id, LegEvent::Report(kind, right)), Through::Own).await;
     }
     let details = tess.get(&format!("/api/v1/sessions/{id}")).await.json();
     let events: Vec<_> = details["events"].as_array().unwrap()[5..]
@@ -154,7 +156,7 @@ async fn whoever_leaves_decides_how_the_session_ends() {
         (LegEvent::Left(Role::Applet, Leaving::EndedByEndUser), ("closed", "end_user")),
         (LegEvent::Left(Role::Applet, Leaving::EndedByTechnician), ("closed", "technician")),
         (LegEvent::Left(Role::Console, Leaving::EndedByTechnician), ("closed", "technician")),
-        (LegEvent::Left(Role::Applet, Leaving::Lost), ("aborted", "system")),
+        (LegEvent::Left(Role::Applet, Leaving::Lost), ("reconnecting", "")),
         (LegEvent::Left(Role::Applet, Leaving::Closed), ("aborted", "system")),
         (LegEvent::Left(Role::Console, Leaving::Lost), ("active", "")),
         (LegEvent::Left(Role::Console, Leaving::Closed), ("active", "")),
@@ -162,7 +164,7 @@ async fn whoever_leaves_decides_how_the_session_ends() {
     ] {
         let (id, ..) = waiting(&world, &tess).await;
         ticket(&tess, &id, "pick-up").await;
-        world.admission().tell(news(&world, &id, event)).await;
+        world.admission().tell(news(&world, &id, event), Through::Own).await;
         let (state, by) = state(&tess, &id).await;
         assert_eq!((state.as_str(), by.as_str()), expected, "{event:?}");
         world.clock.advance(Duration::from_secs(10));
@@ -181,4 +183,112 @@ async fn the_gateway_learns_which_sessions_have_ended() {
     let told = tokio::time::timeout(Duration::from_secs(5), ended.recv()).await.unwrap().unwrap();
     assert_eq!(told.to_string(), id);
     task.abort();
+}
+
+fn comes_back(world: &World, role: Role, ticket: &LegTicket) -> AdmitRequest {
+    AdmitRequest { role, ..console_asks(world, ticket.secret_bytes()) }
+}
+
+#[tokio::test]
+async fn a_lost_applet_comes_back_with_a_new_ticket_each_time_as_what_it_was() {
+    let world = World::new().await;
+    let tess = world.tess().await;
+    let pin = tess.invite().await["pin"].as_str().unwrap().to_owned();
+    let (_, tag) = world.browser().join(&pin).await;
+    let admission = world.admission();
+    let first = admission.admit(World::applet_asks(&tag), Through::Own).await.unwrap();
+    let id = first.session.to_string();
+    let lost = || news(&world, &id, LegEvent::Left(Role::Applet, Leaving::Lost));
+
+    admission.tell(lost(), Through::Own).await;
+    assert_eq!(state(&tess, &id).await.0, "reconnecting");
+    let away = tess.post_empty(&format!("/api/v1/sessions/{id}/pick-up")).await;
+    assert_eq!(away.code(), "end-user-away");
+    let second =
+        admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), Through::Own).await.unwrap();
+    assert_eq!((second.session, state(&tess, &id).await.0.as_str()), (first.session, "waiting"));
+    assert_ne!(second.return_ticket, first.return_ticket);
+
+    ticket(&tess, &id, "pick-up").await;
+    admission.tell(lost(), Through::Own).await;
+    world.clock.advance(Duration::from_secs(300));
+    world.store.sweep(Duration::from_secs(9000), world.clock.now()).await.unwrap();
+    assert_eq!(state(&tess, &id).await.0, "offline");
+    assert_eq!(
+        tess.get("/api/v1/sessions").await.json()["sessions"][0]["state"],
+        "offline",
+        "it is still open"
+    );
+    let third =
+        admission.admit(comes_back(&world, Role::Applet, &second.return_ticket), Through::Own).await.unwrap();
+    assert_eq!(state(&tess, &id).await.0, "active");
+    let again = admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), Through::Own).await;
+    assert_eq!(again, Err(Refusal::Used));
+
+    tess.post_empty(&format!("/api/v1/sessions/{id}/end")).await;
+    let over = admission.admit(comes_back(&world, Role::Applet, &third.return_ticket), Through::Own).await;
+    assert_eq!(over, Err(Refusal::Unknown), "tickets die with the session");
+    for reason in ["used", "unknown"] {
+        assert!(world.has_noticed("return-refused", reason).await, "{reason}");
+    }
+    let details = tess.get(&format!("/api/v1/sessions/{id}")).await.json();
+    let kinds: Vec<_> = details["events"].as_array().unwrap()[3..]
+        .iter()
+        .map(|event| event["kind"].as_str().unwrap())
+        .collect();
+    let expected = [
+        "waiting",
+        "connection_lost",
+        "reconnected",
+        "picked_up",
+        "connection_lost",
+        "offline",
+        "reconnected",
+        "ended",
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[tokio::test]
+async fn a_return_ticket_of_another_role_account_or_time_is_refused() {
+    let world = World::new().await;
+    let tess = world.tess().await;
+    let (id, ..) = waiting(&world, &tess).await;
+    let admission = world.admission();
+    let console = ticket(&tess, &id, "pick-up").await;
+    let console = admission.admit(console_asks(&world, &console), Through::Own).await.unwrap().return_ticket;
+    let as_applet = admission.admit(comes_back(&world, Role::Applet, &console), Through::Own).await;
+    assert_eq!(as_applet, Err(Refusal::Foreign));
+    let mut foreign = comes_back(&world, Role::Console, &console);
+    foreign.account = world.theirs;
+    assert_eq!(admission.admit(foreign, Through::Own).await, Err(Refusal::Foreign));
+    admission.tell(news(&world, &id, LegEvent::Left(Role::Console, Leaving::Lost)), Through::Own).await;
+    assert_eq!(state(&tess, &id).await.0, "active");
+    let next = admission.admit(comes_back(&world, Role::Console, &console), Through::Own).await.unwrap();
+    let used = admission.admit(comes_back(&world, Role::Console, &console), Through::Own).await;
+    assert_eq!(used, Err(Refusal::Used));
+    world.clock.advance(Duration::from_secs(12 * 60 * 60));
+    let late = admission.admit(comes_back(&world, Role::Console, &next.return_ticket), Through::Own).await;
+    assert_eq!(late, Err(Refusal::Expired));
+    for reason in ["foreign", "used", "expired"] {
+        assert!(world.has_noticed("return-refused", reason).await, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn news_of_a_gateway_that_the_applet_has_left_change_nothing() {
+    let world = World::new().await;
+    let tess = world.tess().await;
+    let pin = tess.invite().await["pin"].as_str().unwrap().to_owned();
+    let (_, tag) = world.browser().join(&pin).await;
+    let (one, two) = (Through::Gateway([1; 32]), Through::Gateway([2; 32]));
+    let admission = world.admission();
+    let first = admission.admit(World::applet_asks(&tag), one).await.unwrap();
+    let id = first.session.to_string();
+    admission.admit(comes_back(&world, Role::Applet, &first.return_ticket), two).await.unwrap();
+    let lost = || news(&world, &id, LegEvent::Left(Role::Applet, Leaving::Lost));
+    admission.tell(lost(), one).await;
+    assert_eq!(state(&tess, &id).await.0, "waiting");
+    admission.tell(lost(), two).await;
+    assert_eq!(state(&tess, &id).await.0, "reconnecting");
 }

@@ -9,7 +9,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use belay_identity::{Cost, Passwords};
 use belay_relay::admission::AdmitRequest;
-use belay_store::{AccountCreated, Create, NewAccount, SignInId, Store};
+use belay_store::{AccountCreated, Create, NewAccount, SignInId, Store, Through};
 use belay_wire::gateway::Role;
 use belay_wire::{AccountId, Moment};
 use bytes::Bytes;
@@ -67,6 +67,7 @@ impl World {
             more_origins: vec!["https://127.0.0.1:8443".to_owned()],
             reach,
             region: "local".to_owned(),
+            gateways: Vec::new(),
             idle: IDLE,
             applet_linux_x86_64: applet,
             anchors: "-----BEGIN CERTIFICATE-----".to_owned(),
@@ -241,7 +242,7 @@ pub(super) async fn waiting(world: &World, technician: &Browser) -> (String, Ope
     let invitation = technician.invite().await;
     let id = invitation["session"]["id"].as_str().unwrap().to_owned();
     let (operator, session) = world.browser().join(invitation["pin"].as_str().unwrap()).await;
-    let admitted = world.admission().admit(World::applet_asks(&session)).await.unwrap();
-    assert_eq!(admitted.to_string(), id);
+    let admitted = world.admission().admit(World::applet_asks(&session), Through::Own).await.unwrap();
+    assert_eq!(admitted.session.to_string(), id);
     (id, operator, session)
 }

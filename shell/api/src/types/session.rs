@@ -17,7 +17,7 @@ pub(crate) struct NoFields {}
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Scope {
-    /// Connecting (one's own), waiting, active.
+    /// Connecting (one's own), waiting, active, reconnecting, offline.
     #[default]
     Open,
     /// Closed, timed out, aborted.
@@ -34,11 +34,15 @@ pub(crate) enum SessionState {
     Waiting,
     /// A technician has picked it up.
     Active,
+    /// The applet's connection was lost less than five minutes ago.
+    Reconnecting,
+    /// The applet has been away for five minutes or more, and may still come back.
+    Offline,
     /// Ended on purpose.
     Closed,
     /// Ended because nobody came.
     TimedOut,
-    /// Ended because the connection or the server was lost.
+    /// Ended because the end user's program ended without a word.
     Aborted,
 }
 
@@ -48,6 +52,8 @@ impl From<Phase> for SessionState {
             Phase::Connecting => Self::Connecting,
             Phase::Waiting => Self::Waiting,
             Phase::Active => Self::Active,
+            Phase::Reconnecting => Self::Reconnecting,
+            Phase::Offline => Self::Offline,
             Phase::Closed => Self::Closed,
             Phase::TimedOut => Self::TimedOut,
             Phase::Aborted => Self::Aborted,
@@ -235,6 +241,12 @@ pub(crate) enum SessionEventKind {
     Violation,
     /// The applet's connection was lost.
     ConnectionLost,
+    /// The technician's page went without ending the session.
+    ConsoleLeft,
+    /// The applet came back.
+    Reconnected,
+    /// The applet has been away for five minutes.
+    Offline,
     /// The session is over.
     Ended,
 }

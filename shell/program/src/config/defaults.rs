@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Anchor, Applets, Config, Limits, Log, Tls, TlsSource};
+use super::{Anchor, Applets, Config, Limits, Log, Tls, TlsSource, WebsiteAt};
 use crate::logging::LogFormat;
 
 /// What a key holds.
@@ -12,6 +12,7 @@ pub(super) enum Kind {
     Text,
     Number,
     Flag,
+    List,
 }
 
 /// Every key there is, in the order of the documentation.
@@ -26,6 +27,9 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("sign_off_seconds", Kind::Number),
     ("applets.linux_x86_64", Kind::Text),
     ("region", Kind::Text),
+    ("gateways", Kind::List),
+    ("website.url", Kind::Text),
+    ("website.anchor", Kind::Text),
     ("log.format", Kind::Text),
     ("log.level", Kind::Text),
     ("limits.pin_per_address", Kind::Number),
@@ -42,6 +46,8 @@ pub(super) fn config() -> Config {
         tls: Tls { source: TlsSource::SelfSigned, anchor: Anchor::Default },
         sign_off_seconds: 900,
         applets: Applets { linux_x86_64: None },
+        gateways: Vec::new(),
+        website: WebsiteAt { url: None, anchor: None },
         region: "local".to_owned(),
         log: Log { format: LogFormat::Text, level: "info".to_owned() },
         limits: Limits { pin_per_address: 10, pin_in_all: 100, sign_in_per_address: 10 },

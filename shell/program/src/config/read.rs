@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 
 use super::defaults::{self, KEYS, Kind};
-use super::{Anchor, Config, Origin, PemSource, TlsSource};
+use super::{Anchor, Config, GatewayAt, Origin, PemSource, TlsSource};
 use crate::logging::{self, LogFormat};
 
 /// Variables with our prefix that are not configuration keys.
@@ -110,6 +110,7 @@ pub(super) fn assemble(
                 Kind::Text => Value::String(value),
                 Kind::Number => value.parse().map_or(Value::String(value), Value::Integer),
                 Kind::Flag => value.parse().map_or(Value::String(value), Value::Boolean),
+                Kind::List => list(&value).unwrap_or(Value::String(value)),
             };
             written.insert(known, (value, place));
         }
@@ -183,9 +184,7 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
     config.applets.linux_x86_64 = read.path("applets.linux_x86_64")?;
     if let Some(region) =
         read.parsed("region", "write a short name of letters, digits, '-' and '_'", |text| {
-            let plain = (1..=32).contains(&text.len())
-                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            plain.then(|| text.to_owned())
+            is_region(text).then(|| text.to_owned())
         })?
     {
         config.region = region;
@@ -213,14 +212,48 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
             *limit = number;
         }
     }
+    config.gateways = read.gateways("gateways")?;
+    config.website.url =
+        read.parsed("website.url", "write an origin such as \"https://help.example.com\"", Origin::parse)?;
+    config.website.anchor = match read.text("website.anchor")? {
+        None | Some("") => None,
+        Some(text) => Some(pem_source(text)),
+    };
     config.tls.source = tls_source(&read, config.listen)?;
     config.tls.anchor = match read.text("tls.anchor")? {
         None => Anchor::Default,
         Some("") => Anchor::System,
-        Some(text) if text.contains("-----BEGIN") => Anchor::Pem(PemSource::Text(text.to_owned())),
-        Some(path) => Anchor::Pem(PemSource::File(PathBuf::from(path))),
+        Some(text) => Anchor::Pem(pem_source(text)),
     };
     Ok(config)
+}
+
+fn pem_source(text: &str) -> PemSource {
+    if text.contains("-----BEGIN") {
+        PemSource::Text(text.to_owned())
+    } else {
+        PemSource::File(PathBuf::from(text))
+    }
+}
+
+/// A list as TOML writes it, from an environment variable.
+fn list(text: &str) -> Option<Value> {
+    let mut table: toml::Table = format!("list = {text}").parse().ok()?;
+    table.remove("list")
+}
+
+fn is_region(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// One entry of the list of gateways, with nothing in it that nobody knows.
+fn gateway(entry: &Value) -> Option<GatewayAt> {
+    let table = entry.as_table().filter(|table| table.len() == 2)?;
+    let (url, region) = (table.get("url")?.as_str()?, table.get("region")?.as_str()?);
+    let origin = format!("https://{}", url.strip_prefix("wss://")?.strip_suffix("/gateway/v1")?);
+    Origin::parse(&origin)?;
+    is_region(region).then(|| GatewayAt { url: url.to_owned(), region: region.to_owned() })
 }
 
 fn tls_source(read: &Reader<'_>, listen: SocketAddr) -> Result<TlsSource, ConfigError> {
@@ -301,6 +334,21 @@ impl Reader<'_> {
         match number.filter(|number| (least..=most).contains(number)) {
             Some(number) => Ok(Some(number)),
             None => self.refuse(key, &format!("write a whole number from {least} to {most}")),
+        }
+    }
+
+    fn gateways(&self, key: &'static str) -> Result<Vec<GatewayAt>, ConfigError> {
+        let entries = match self.written.get(key).map(|(value, _)| value) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(entries)) => entries.iter().map(gateway).collect::<Option<Vec<_>>>(),
+            Some(_) => None,
+        };
+        match entries {
+            Some(gateways) => Ok(gateways),
+            None => self.refuse(
+                key,
+                "write [{ url = \"wss://gateway.example.com/gateway/v1\", region = \"local\" }]",
+            ),
         }
     }
 

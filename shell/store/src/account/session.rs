@@ -11,7 +11,7 @@ use crate::database::{all, blob, column, id_column, one, run};
 use crate::directory::random_uuid;
 use crate::error::{ApplyError, StoreError};
 use crate::seal::Place;
-use crate::types::{Person, Session, SessionDetails, SessionEvent};
+use crate::types::{Person, Session, SessionDetails, SessionEvent, Through};
 
 /// Most sessions a list gives.
 const LIST_MAX: u32 = 500;
@@ -22,7 +22,7 @@ macro_rules! sessions {
         concat!(
             "SELECT s.id, s.phase, s.created_by, s.created_at, s.link_expires_at, s.sealed_end_user_name,
                 s.end_user_address, s.platform, s.technician, s.waiting_at, s.active_at, s.ended_at, s.ended_by,
-                c.name, t.name
+                s.lost_at, s.offline_micros, c.name, t.name
             FROM session s JOIN member c ON c.id = s.created_by LEFT JOIN member t ON t.id = s.technician ",
             $rest
         )
@@ -43,10 +43,10 @@ impl AccountView {
         Ok(Some(SessionDetails { session, chat: self.chat(id).await?, events: self.events(id).await? }))
     }
 
-    /// Sessions that are connecting (the viewer's own only), waiting or active, the newest first.
+    /// Sessions that are connecting (the viewer's own only), waiting, active or away, the newest first.
     pub async fn open_sessions(&self, viewer: MemberId, limit: u32) -> Result<Vec<Session>, StoreError> {
         let sql = sessions!(
-            "WHERE s.phase IN ('waiting', 'active') OR (s.phase = 'connecting' AND s.created_by = $1)
+            "WHERE s.phase IN ('waiting', 'active', 'reconnecting', 'offline') OR (s.phase = 'connecting' AND s.created_by = $1)
             ORDER BY s.created_at DESC, s.id LIMIT $2"
         );
         let rows = all(&self.tx, sql, [blob(viewer.as_bytes()), list_limit(limit)]).await?;
@@ -80,14 +80,50 @@ impl AccountView {
     /// Sessions whose time may be over at `now`.
     pub(crate) async fn due_sessions(&self, now: Moment) -> Result<Vec<SessionId>, StoreError> {
         let sql = "SELECT id FROM session WHERE (phase = 'connecting' AND link_expires_at <= $1)
-            OR (phase = 'waiting' AND waiting_at <= $2)";
-        let waited = Moment(now.0.saturating_sub(belay_session::WAITING_LIFE_MICROS));
-        ids(all(&self.tx, sql, [now.as_micros_i64().into(), waited.as_micros_i64().into()]).await?)
+            OR (phase = 'waiting' AND waiting_at <= $2) OR (phase = 'reconnecting' AND lost_at <= $3)
+            OR (phase = 'offline' AND lost_at <= $4)";
+        let before = |life: u64| Moment(now.0.saturating_sub(life)).as_micros_i64().into();
+        let values = [
+            now.as_micros_i64().into(),
+            before(belay_session::WAITING_LIFE_MICROS),
+            before(belay_session::RECONNECTING_MICROS),
+            before(belay_session::AWAY_LIFE_MICROS),
+        ];
+        ids(all(&self.tx, sql, values).await?)
     }
 
-    /// Sessions that somebody is connected to.
-    pub(crate) async fn connected_sessions(&self) -> Result<Vec<SessionId>, StoreError> {
-        ids(all(&self.tx, "SELECT id FROM session WHERE phase IN ('waiting', 'active')", []).await?)
+    /// Sessions whose applet is connected through this gateway.
+    pub(crate) async fn connected_sessions(&self, through: Through) -> Result<Vec<SessionId>, StoreError> {
+        let sql = "SELECT id, applet_gateway FROM session WHERE phase IN ('waiting', 'active')";
+        let rows = all(&self.tx, sql, []).await?;
+        let mut here = Vec::new();
+        for row in rows {
+            if through_of(&row, 1)? == through {
+                here.push(SessionId::from_bytes(id_column(&row, 0, "session.id")?));
+            }
+        }
+        Ok(here)
+    }
+
+    /// Through which gateway the session's applet came last.
+    pub async fn applet_through(&self, session: SessionId) -> Result<Through, StoreError> {
+        let sql = "SELECT applet_gateway FROM session WHERE id = $1";
+        let row = one(&self.tx, sql, [blob(session.as_bytes())]).await?;
+        row.as_ref().map_or(Ok(Through::Own), |row| through_of(row, 0))
+    }
+
+    /// The gateways of other processes that applets are connected through.
+    pub(crate) async fn gateways_in_use(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let sql = "SELECT DISTINCT applet_gateway FROM session
+            WHERE phase IN ('waiting', 'active') AND applet_gateway IS NOT NULL";
+        let rows = all(&self.tx, sql, []).await?;
+        let mut keys = Vec::new();
+        for row in rows {
+            if let Through::Gateway(key) = through_of(&row, 0)? {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
     }
 
     async fn events(&self, session: SessionId) -> Result<Vec<SessionEvent>, StoreError> {
@@ -116,7 +152,7 @@ impl AccountView {
         let technician: Option<Vec<u8>> = column(row, 8)?;
         let technician = technician.map(TryInto::try_into).transpose();
         let technician = technician.map_err(|_| damaged("session.technician"))?.map(MemberId::from_bytes);
-        let technician_name: Option<String> = column(row, 14)?;
+        let technician_name: Option<String> = column(row, 16)?;
         let state = State {
             phase: word(row, 1)?.ok_or(damaged("session.phase"))?,
             created_by,
@@ -130,11 +166,13 @@ impl AccountView {
             active_at: moment(row, 10)?,
             ended_at: moment(row, 11)?,
             ended_by: word(row, 12)?,
+            lost_at: moment(row, 13)?,
+            offline_micros: Moment::from_micros_i64(column(row, 14)?).0,
         };
         Ok(Session {
             id,
             state,
-            created_by: Person { id: created_by, name: column(row, 13)? },
+            created_by: Person { id: created_by, name: column(row, 15)? },
             technician: technician.zip(technician_name).map(|(id, name)| Person { id, name }),
         })
     }
@@ -147,8 +185,9 @@ impl AccountTx {
         let member = self.member(by).await?.ok_or(ApplyError::NotFound)?;
         let (state, events) = belay_session::create(by, now + life::LINK, now);
         let sql = "INSERT INTO session (phase, created_by, created_at, link_expires_at, sealed_end_user_name,
-            end_user_address, platform, technician, waiting_at, active_at, ended_at, ended_by, id)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+            end_user_address, platform, technician, waiting_at, active_at, ended_at, ended_by, lost_at,
+            offline_micros, id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
         run(&self.tx, sql, self.row_of(id, &state)).await?;
         self.append_events(id, &events, now).await?;
         self.notify(Notice::SessionChanged { account: self.account(), session: id });
@@ -179,7 +218,7 @@ impl AccountTx {
         };
         let sql = "UPDATE session SET phase = $1, created_by = $2, created_at = $3, link_expires_at = $4,
             sealed_end_user_name = $5, end_user_address = $6, platform = $7, technician = $8, waiting_at = $9,
-            active_at = $10, ended_at = $11, ended_by = $12 WHERE id = $13";
+            active_at = $10, ended_at = $11, ended_by = $12, lost_at = $13, offline_micros = $14 WHERE id = $15";
         run(&self.tx, sql, self.row_of(session, &state)).await?;
         self.append_events(session, &events, now).await?;
         self.notify(Notice::SessionChanged { account: self.account(), session });
@@ -194,6 +233,21 @@ impl AccountTx {
     ) -> Result<(), StoreError> {
         let values = [blob(binding), blob(session.as_bytes())];
         run(&self.tx, "UPDATE session SET binding = $1 WHERE id = $2", values).await?;
+        Ok(())
+    }
+
+    /// Keeps through which gateway the applet came.
+    pub(crate) async fn keep_through(
+        &mut self,
+        session: SessionId,
+        through: Through,
+    ) -> Result<(), StoreError> {
+        let key = match through {
+            Through::Own => None,
+            Through::Gateway(key) => Some(key.to_vec()),
+        };
+        let values = [key.into(), blob(session.as_bytes())];
+        run(&self.tx, "UPDATE session SET applet_gateway = $1 WHERE id = $2", values).await?;
         Ok(())
     }
 
@@ -233,12 +287,13 @@ impl AccountTx {
             Event::Downloaded { platform } => platform.word().to_owned(),
             Event::Waiting { address } => address.clone(),
             Event::Reported(report) => report.detail.clone(),
-            Event::ConnectionLost => String::new(),
+            Event::Reconnected { address } => address.clone(),
+            Event::ConnectionLost | Event::ConsoleLeft | Event::Offline => String::new(),
             Event::Ended { phase, .. } => phase.word().to_owned(),
         })
     }
 
-    fn row_of(&self, id: SessionId, state: &State) -> [Value; 13] {
+    fn row_of(&self, id: SessionId, state: &State) -> [Value; 15] {
         let at = |moment: Option<Moment>| moment.map(Moment::as_micros_i64).into();
         let sealed_name = state.end_user_name.as_ref().map(|name| self.seal(name_place(id.as_bytes()), name));
         [
@@ -254,8 +309,19 @@ impl AccountTx {
             at(state.active_at),
             at(state.ended_at),
             state.ended_by.map(|by| by.word()).into(),
+            at(state.lost_at),
+            Moment(state.offline_micros).as_micros_i64().into(),
             blob(id.as_bytes()),
         ]
+    }
+}
+
+fn through_of(row: &QueryResult, at: usize) -> Result<Through, StoreError> {
+    let key: Option<Vec<u8>> = column(row, at)?;
+    match key.map(TryInto::try_into) {
+        None => Ok(Through::Own),
+        Some(Ok(key)) => Ok(Through::Gateway(key)),
+        Some(Err(_)) => Err(StoreError::Damaged { what: "session.applet_gateway" }),
     }
 }
 

@@ -140,7 +140,7 @@ async fn every_refused_admission_says_why_and_is_logged() {
     let company = world.company("example").await;
     let other = world.company("other").await;
     let admit = async |id: &SessionAuthenticationId, account, at| {
-        store.admit_applet(id, account, ADDRESS, at).await.unwrap()
+        store.admit_applet(id, account, ADDRESS, Through::Own, at).await.unwrap()
     };
 
     assert_eq!(admit(&authentication_id(), company.account, NOW).await, Admission::Unknown);
@@ -156,7 +156,7 @@ async fn every_refused_admission_says_why_and_is_logged() {
         store.directory().create_session_authentication(id, company.account, session, NOW).await.unwrap();
     }
     assert_eq!(admit(&second, company.account, NOW).await, Admission::Used { session });
-    company.apply(store, session, Command::LegLost).await;
+    company.apply(store, session, Command::AppletClosed).await;
     assert_eq!(admit(&third, company.account, NOW).await, Admission::Expired { session });
 
     let log = store.view(company.account).await.unwrap().security_log(100).await.unwrap();
@@ -181,7 +181,7 @@ async fn an_admitted_applet_is_bound_to_the_charters_to_come() {
     let (session, id) = company.downloaded(&world.store).await;
     let binding = async || world.store.view(company.account).await.unwrap().binding(session).await.unwrap();
     assert_eq!(binding().await, None);
-    world.store.admit_applet(&id, company.account, ADDRESS, NOW).await.unwrap();
+    world.store.admit_applet(&id, company.account, ADDRESS, Through::Own, NOW).await.unwrap();
     let expected = crate::seal::sha256(&belay_wire::charter::binding_bytes(id.secret_bytes()));
     assert_eq!(binding().await.unwrap().as_slice(), expected);
 }

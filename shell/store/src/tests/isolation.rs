@@ -26,7 +26,7 @@ async fn an_account_reaches_nothing_of_another() {
     assert!(view.ended_sessions(100, None).await.unwrap().is_empty());
     assert!(view.security_log(100).await.unwrap().iter().all(|event| event.detail != "of a"));
     assert!(view.due_sessions(later(1_000_000)).await.unwrap().is_empty());
-    assert!(view.connected_sessions().await.unwrap().is_empty());
+    assert!(view.connected_sessions(Through::Own).await.unwrap().is_empty());
     drop(view);
 
     let mut tx = store.begin(b.account).await.unwrap();
@@ -73,9 +73,9 @@ async fn the_directory_keeps_accounts_apart() {
     assert!(directory.web_session(&cookie, IDLE, NOW).await.unwrap().is_some());
 
     let (session, id) = a.downloaded(&world.store).await;
-    let admission = world.store.admit_applet(&id, b.account, ADDRESS, NOW).await.unwrap();
+    let admission = world.store.admit_applet(&id, b.account, ADDRESS, Through::Own, NOW).await.unwrap();
     assert_eq!(admission, Admission::Foreign);
-    let own = world.store.admit_applet(&id, a.account, ADDRESS, NOW).await.unwrap();
+    let own = world.store.admit_applet(&id, a.account, ADDRESS, Through::Own, NOW).await.unwrap();
     assert_eq!(own, Admission::Admitted { session }, "a foreign claim does not use the id up");
 
     // An invitation of B to a session of A leads nowhere.

@@ -89,7 +89,7 @@ async fn an_applet_is_admitted_once() {
     let won = winners(|_| {
         let (store, id) = (world.store.clone(), id.clone());
         async move {
-            match store.admit_applet(&id, company.account, ADDRESS, NOW).await.unwrap() {
+            match store.admit_applet(&id, company.account, ADDRESS, Through::Own, NOW).await.unwrap() {
                 Admission::Admitted { .. } => true,
                 Admission::Used { session: same } => {
                     assert_eq!(same, session);

@@ -147,7 +147,7 @@ async fn a_chat_line_is_kept_once_as_it_came_first() {
 }
 
 #[tokio::test]
-async fn a_restart_ends_what_was_connected_and_leaves_invitations() {
+async fn a_restart_lets_what_was_connected_wait_and_leaves_invitations() {
     let world = World::new().await;
     let (company, other) = (world.company("example").await, world.company("other").await);
     let connecting = company.connecting(&world.store).await.id;
@@ -158,12 +158,12 @@ async fn a_restart_ends_what_was_connected_and_leaves_invitations() {
     assert_eq!(world.store.recover_after_restart(later(6)).await.unwrap(), 0);
     for (company, session, phase) in [
         (company, connecting, Phase::Connecting),
-        (company, waiting, Phase::Aborted),
-        (other, active, Phase::Aborted),
+        (company, waiting, Phase::Reconnecting),
+        (other, active, Phase::Reconnecting),
     ] {
         let found = world.store.view(company.account).await.unwrap().session(session).await.unwrap().unwrap();
         assert_eq!(found.state.phase, phase);
-        assert_eq!(found.state.ended_at.is_some(), phase == Phase::Aborted);
+        assert_eq!(found.state.lost_at.is_some(), phase == Phase::Reconnecting);
     }
 }
 

@@ -18,6 +18,12 @@ describe('tools', () => {
       for (const tool of [viewTool, controlTool, singlePromptTool]) expect(tool(now)).toEqual({ use: 'none', why: 'why_not_connected' });
     }
   });
+  test('while a lost connection comes back, tools are paused', () => {
+    for (const link of ['reconnecting', 'offline'] as const) {
+      const now = standing('granted', 'none', { link });
+      for (const tool of [viewTool, controlTool, singlePromptTool]) expect(tool(now)).toEqual({ use: 'none', why: 'why_reconnecting' });
+    }
+  });
   test('control waits for the view', () => {
     expect(controlTool(standing('none', 'none'))).toEqual({ use: 'none', why: 'why_view_first' });
     expect(controlTool(standing('asking', 'none'))).toEqual({ use: 'none', why: 'why_view_first' });

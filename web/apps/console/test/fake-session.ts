@@ -1,5 +1,7 @@
 // A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
+// The connection is interrupted for some seconds at "cut", his computer at "sleep", for good at "offline"; "keys" makes
+// new ones.
 import type { Monitor, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
@@ -31,13 +33,18 @@ class FakeSession implements RemoteSession {
     return () => set.delete(listener as (...args: never[]) => void);
   }
 
-  sendChat(text: string): { id: string; at: Date } {
+  sendChat(text: string, id = crypto.randomUUID() as string): { id: string; at: Date } {
     this.#mood = text;
     this.#after(300, () => this.#tell('typing', true));
     if (text === 'bye') this.#after(200, () => this.#tell('ended', 'end_user'));
     else if (text === 'lost') this.#after(200, () => this.#tell('state', 'lost'));
+    else if (text === 'cut' || text === 'sleep') this.#away(text === 'cut' ? 'gateway' : 'partner', 6000);
+    else if (text === 'offline') {
+      const since = new Date(Date.now() - 312_000);
+      this.#after(200, () => this.#tell('state', 'offline', 'partner', since));
+    } else if (text === 'keys') this.#after(200, () => this.#tell('security_code', '730 115'));
     else if (text !== 'silence') this.#after(1500, () => this.#line('One moment, I will have a look.'));
-    return { id: crypto.randomUUID(), at: new Date() };
+    return { id, at: new Date() };
   }
 
   setTyping(_on: boolean): void {}
@@ -79,6 +86,12 @@ class FakeSession implements RemoteSession {
     this.#tell('monitors', [monitor(0, 0), monitor(1, WIDTH)], 0);
     this.#tell('size', WIDTH, HEIGHT);
     draw(this.#options.canvas);
+  }
+
+  #away(by: string, ms: number): void {
+    const since = new Date();
+    this.#after(200, () => this.#tell('state', 'reconnecting', by, since));
+    this.#after(200 + ms, () => this.#tell('state', 'connected'));
   }
 
   #line(text: string): void {

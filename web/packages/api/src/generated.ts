@@ -551,7 +551,7 @@ export interface components {
          * @description What kind of thing happened.
          * @enum {string}
          */
-        SessionEventKind: "created" | "joined" | "downloaded" | "waiting" | "picked_up" | "granted" | "refused" | "withdrawn" | "violation" | "connection_lost" | "ended";
+        SessionEventKind: "created" | "joined" | "downloaded" | "waiting" | "picked_up" | "granted" | "refused" | "withdrawn" | "violation" | "connection_lost" | "console_left" | "reconnected" | "offline" | "ended";
         /** @description Sessions, newest first. */
         SessionList: {
             /** @description The sessions. */
@@ -561,7 +561,7 @@ export interface components {
          * @description Where a session stands.
          * @enum {string}
          */
-        SessionState: "connecting" | "waiting" | "active" | "closed" | "timed_out" | "aborted";
+        SessionState: "connecting" | "waiting" | "active" | "reconnecting" | "offline" | "closed" | "timed_out" | "aborted";
         /** @description What a person types to sign in. */
         SignIn: {
             /** @description The sign-in id; case does not matter. */
@@ -1163,7 +1163,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description session-not-waiting, session-not-yours, session-ended */
+            /** @description session-not-waiting, end-user-away, session-not-yours, session-ended */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1279,7 +1279,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description session-not-waiting */
+            /** @description session-not-waiting, end-user-away */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -49,7 +49,7 @@ export interface GatewayOptions {
   role: Role;
   /** UUID of the account. */
   account: string;
-  /** 32 bytes of a console's ticket, or 16 bytes of an applet's session authentication id. */
+  /** 32 bytes of a console's ticket or of a return ticket, or 16 bytes of an applet's session authentication id. */
   credential: Bytes;
   version: string;
   platform: string;
@@ -59,7 +59,8 @@ export interface GatewayOptions {
 }
 
 export interface GatewayEvents {
-  admitted(session: string): void;
+  /** `returnTicket` admits this leg once more, should its connection be lost. */
+  admitted(session: string, returnTicket: Bytes): void;
   paired(pairing: number): void;
   frame(bytes: Bytes): void;
   partnerLeft(reason: Leaving): void;
@@ -117,6 +118,14 @@ export class GatewayLeg {
     this.drop();
     if (admitted) socket?.send(encodeToGateway({ kind: 'bye', reason }));
     socket?.close(1000);
+  }
+
+  /** Lets go of a connection that is thought to be dead, without a word; nothing is called any more. */
+  abandon(): void {
+    const socket = this.socket;
+    this.state = 'over';
+    this.drop();
+    socket?.close();
   }
 
   private tryNext(error: GatewayError): void {
@@ -184,7 +193,7 @@ export class GatewayLeg {
       case 'admitted':
         clearTimeout(this.timer);
         this.state = 'admitted';
-        this.events.admitted(frame.session);
+        this.events.admitted(frame.session, frame.returnTicket);
         return;
       case 'refused': {
         const error = new GatewayError(`refused_${frame.refusal}`, REFUSALS[frame.refusal]);

@@ -16,13 +16,29 @@ export interface RemoteSessionOptions {
   /** Both base64. */
   charter: { document: string; signature: string };
   canvas: HTMLCanvasElement;
+  /**
+   * Asks the website for another ticket (POST /sessions/{id}/connect) when the gateways no longer take the return
+   * ticket. A rejection means "not now": it is asked again later. Who learns that the session is over closes it.
+   */
+  renew?: () => Promise<{ gateways: string[]; ticket: string }>;
 }
 
 /**
+ * reconnecting: a connection is lost and is being made again by itself; keys, grants and chat are kept. The detail says
+ * whose: `gateway` ours, `partner` the applet's. offline: the same, for more than five minutes; the applet has withdrawn
+ * every grant, and the tries go on.
  * lost: this connection is over, the support session is not: get a new ticket and open again.
  * ended: the support session is over, or another window has taken it.
  */
-export type LinkState = 'connecting' | 'securing' | 'waiting_for_applet' | 'connected' | 'lost' | 'ended';
+export type LinkState =
+  | 'connecting'
+  | 'securing'
+  | 'waiting_for_applet'
+  | 'connected'
+  | 'reconnecting'
+  | 'offline'
+  | 'lost'
+  | 'ended';
 
 export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'not_allowed';
 
@@ -36,8 +52,11 @@ export interface ChatMessage {
 
 /** What a session tells; a late listener to `state`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
 export interface RemoteSessionEvents {
-  /** `detail` is a code such as `unreachable`, `refused_expired`, `closed`, `breach` or `charter_refused`. */
-  state: (state: LinkState, detail?: string) => void;
+  /**
+   * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `charter_refused`, `gateway` or `partner`;
+   * `since`, with `reconnecting` and `offline`, when the connection was lost.
+   */
+  state: (state: LinkState, detail?: string, since?: Date) => void;
   /** A line of the end user's; own lines are only returned by `sendChat`. */
   chat: (line: ChatMessage) => void;
   typing: (typing: boolean) => void;
@@ -47,7 +66,7 @@ export interface RemoteSessionEvents {
   monitors: (list: Monitor[], chosen: number) => void;
   peer: (peer: { platform: string; version: string; language: string }) => void;
   size: (width: number, height: number) => void;
-  /** Six digits. */
+  /** Six digits; another one means that the keys were made anew, and is to be compared again. */
   security_code: (code: string) => void;
   /** lost: the gateway will not have this leg again (the session is over, or open in another window). */
   ended: (by: 'end_user' | 'technician' | 'lost') => void;
@@ -61,8 +80,11 @@ export interface RemoteSession {
   readonly singlePrompt: boolean;
   /** What may be asked at most. */
   readonly rights: Right[];
-  /** Throws `RangeError` above 4096 bytes. Lines written before `connected` are sent then. */
-  sendChat(text: string): { id: string; at: Date };
+  /**
+   * Throws `RangeError` above 4096 bytes. Lines written before `connected`, or while
+   * reconnecting, are sent then. `id`: of a line of an earlier link that had not been delivered.
+   */
+  sendChat(text: string, id?: string): { id: string; at: Date };
   setTyping(on: boolean): void;
   request(rights: Right[]): void;
   /** Gives a granted right back, or takes a request back. */
@@ -71,7 +93,10 @@ export interface RemoteSession {
   sendCombination(combination: 'ctrl_alt_del'): void;
   /** Types a text whatever the layouts are. */
   typeText(text: string): void;
-  /** Forwards mouse and keyboard of this part of the page while it has the focus; returns what ends it. */
+  /**
+   * Forwards mouse and keyboard of this part of the page while it has the focus and the link is `connected`; returns
+   * what ends it.
+   */
   attachInput(stage: HTMLElement): () => void;
   /** Ends the support session. */
   end(): void;

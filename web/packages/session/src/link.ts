@@ -62,13 +62,17 @@ export class Link {
   private acknowledgeAt: number | undefined;
   private roundTrip: number | undefined;
 
-  constructor(private path: PathKind) {}
+  constructor(private path: PathKind | undefined) {}
 
-  /** The packet that carries this message; to be sent at once. Throws `LinkError` when the link is lost. */
-  send(of: Class, message: Bytes, now: number): Bytes {
+  /**
+   * The packet that carries this message, to be sent at once; `undefined` without a path: then a reliable message waits
+   * for the next one, any other is superseded. Throws `LinkError` when the link is lost.
+   */
+  send(of: Class, message: Bytes, now: number): Bytes | undefined {
     if (!isReliable(of)) {
       const number = this.newestSent[of];
       this.newestSent[of] = number + 1;
+      if (this.path === undefined) return undefined;
       return this.packet({ class: of, number, message });
     }
     const sending = this.sending[of];
@@ -79,6 +83,7 @@ export class Link {
     sending.next = number + 1;
     sending.bytes += message.length;
     sending.kept.push({ number, message, sentAt: now, patience: this.patience(), resent: false });
+    if (this.path === undefined) return undefined;
     return this.packet({ class: of, number, message });
   }
 
@@ -101,6 +106,7 @@ export class Link {
   /** Packets that are due: messages to send again, and an acknowledgement if one is owed. */
   due(now: number): Bytes[] {
     const packets: Bytes[] = [];
+    if (this.path === undefined) return packets;
     if (this.path === 'lossy') {
       for (const of of ['ordered', 'input'] as const) {
         for (const kept of this.sending[of].kept) {
@@ -118,6 +124,7 @@ export class Link {
 
   /** When `due` will next have something, in the same clock; `undefined`: not without a new event. */
   get wakeAt(): number | undefined {
+    if (this.path === undefined) return undefined;
     let wake = this.acknowledgeAt ?? Number.POSITIVE_INFINITY;
     if (this.path === 'lossy') {
       for (const of of ['ordered', 'input'] as const) {
@@ -127,7 +134,27 @@ export class Link {
     return Number.isFinite(wake) ? wake : undefined;
   }
 
-  /** The link goes on over another path: everything unacknowledged is to be sent again, now. */
+  /** Since when the oldest reliable message has been waiting for its acknowledgement; `undefined`: none does. */
+  get waitingSince(): number | undefined {
+    const oldest = [this.sending.ordered.kept[0], this.sending.input.kept[0]];
+    const since = Math.min(...oldest.map((kept) => kept?.sentAt ?? Number.POSITIVE_INFINITY));
+    return Number.isFinite(since) ? since : undefined;
+  }
+
+  /** The messages of a reliable class that the partner has not acknowledged, oldest first. */
+  unacknowledged(of: ReliableClass): Bytes[] {
+    return this.sending[of].kept.map(({ message }) => message);
+  }
+
+  /** There is no path any more; what is not acknowledged waits for the next one. */
+  pathDown(): void {
+    this.path = undefined;
+  }
+
+  /**
+   * The link goes on over another path: everything unacknowledged is to be sent again, now; at least an
+   * acknowledgement, so that the partner hears that there is a path.
+   */
   changePath(path: PathKind, now: number): Bytes[] {
     this.path = path;
     this.roundTrip = undefined;
@@ -139,6 +166,7 @@ export class Link {
         packets.push(this.again(of, kept));
       }
     }
+    if (packets.length === 0) packets.push(this.packet());
     return packets;
   }
 

@@ -1,5 +1,6 @@
 // Opens a remote session in a page.
 import { attachInput } from './input';
+import { watchNetwork } from './network';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
 import { CanvasCursor } from './screen/cursor';
@@ -14,6 +15,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     surface: new CanvasSurface(canvas),
     cursor: new CanvasCursor(canvas),
     attachInput: (stage, target) => attachInput(stage, canvas, target),
+    watchNetwork,
     zstd: sharedZstd(),
     version: packageJson.version,
     platform: 'browser',

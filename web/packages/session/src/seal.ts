@@ -40,8 +40,10 @@ export class SealError extends Error {
 export interface SealEvents {
   /** A frame to send, in this order. */
   frame(frame: Bytes): void;
-  /** A packet of the partner's, in its order of arrival. */
-  packet(packet: Bytes): void;
+  /** A packet of the partner's, in its order of arrival; `pairing` as given to `receive` with its frame. */
+  packet(packet: Bytes, pairing: number): void;
+  /** A frame did not open, or was none. */
+  failed?(pairing: number): void;
   /** The keys are made; the security code has six digits. */
   ready(code: string): void;
   /** The pairing is over. */
@@ -76,7 +78,7 @@ export class Seal {
   /** Packets that wait for the keys, or for the partner's first packet. */
   private unsealed: Bytes[] = [];
   /** Frames that came while the keys were being made. */
-  private unopened: SealFrame[] = [];
+  private unopened: [frame: SealFrame, pairing: number][] = [];
   private nextCounter = 0;
   private failures = 0;
   private readonly window = new ReplayWindow();
@@ -89,6 +91,11 @@ export class Seal {
   ) {
     if (options.binding.length !== 32) throw new RangeError('binding must be 32 bytes');
     this.confirmed = options.role === 'console';
+  }
+
+  /** Whether the keys are made: such a seal can go on after its connection was lost. */
+  get ready(): boolean {
+    return this.phase === 'ready';
   }
 
   /** Begins the pairing: a console sends its commitment, an applet waits for it. */
@@ -138,19 +145,19 @@ export class Seal {
     );
   }
 
-  /** Takes a frame of the partner's. */
-  receive(bytes: Bytes): void {
+  /** Takes a frame of the partner's; `pairing` is the pairing at the gateway in which it came. */
+  receive(bytes: Bytes, pairing = 0): void {
     if (this.phase === 'over') return;
     let frame: SealFrame;
     try {
       frame = decodeSealFrame(bytes);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      if (this.phase === 'ready') this.fail();
+      if (this.phase === 'ready') this.fail(pairing);
       else this.break(new SealError('frame', `bad frame in the handshake: ${error.message}`, { cause: error }));
       return;
     }
-    this.take(frame);
+    this.take(frame, pairing);
   }
 
   /** Resolves when everything sealed so far has been handed to `frame`. */
@@ -172,13 +179,13 @@ export class Seal {
     this.unopened = [];
   }
 
-  private take(frame: SealFrame): void {
+  private take(frame: SealFrame, pairing: number): void {
     if (this.phase === 'deriving' || this.phase === 'idle') {
       if (this.unopened.length >= 64) this.break(new SealError('frame', 'too many frames in the handshake'));
-      else this.unopened.push(frame);
+      else this.unopened.push([frame, pairing]);
     } else if (this.phase === 'ready') {
-      if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext);
-      else this.fail();
+      if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext, pairing);
+      else this.fail(pairing);
     } else if (this.phase === 'waiting') {
       this.run(() => this.advance(frame));
     }
@@ -241,14 +248,14 @@ export class Seal {
   }
 
   private replay(): void {
-    for (const frame of this.unopened.splice(0)) this.take(frame);
+    for (const [frame, pairing] of this.unopened.splice(0)) this.take(frame, pairing);
   }
 
-  private open(counter: number, ciphertext: Bytes): void {
+  private open(counter: number, ciphertext: Bytes, pairing: number): void {
     const keys = this.keys;
     if (keys === undefined) return;
     if (ciphertext.length < TAG) {
-      this.fail();
+      this.fail(pairing);
       return;
     }
     const key = keys.opening.key(counter);
@@ -260,7 +267,7 @@ export class Seal {
       (plaintext) => {
         if (this.phase === 'over') return;
         if (!this.window.take(counter)) {
-          this.fail();
+          this.fail(pairing);
           return;
         }
         this.failures = 0;
@@ -269,17 +276,19 @@ export class Seal {
           this.confirmed = true;
           this.sealWaiting();
         }
-        this.events.packet(new Uint8Array(plaintext));
+        this.events.packet(new Uint8Array(plaintext), pairing);
       },
-      () => this.fail(),
+      () => this.fail(pairing),
     );
   }
 
-  private fail(): void {
+  private fail(pairing: number): void {
     if (this.phase === 'over') return;
     this.failures += 1;
     if (this.failures >= MAX_FAILURES) {
       this.break(new SealError('failures', `${MAX_FAILURES} packets in a row did not open`));
+    } else {
+      this.events.failed?.(pairing);
     }
   }
 

@@ -1,22 +1,26 @@
 // A remote session as the console lives it: connects, secures, hands over the charter, and turns messages into events
 // and calls into messages. Knows no page: screen, pointer and input come in as parts.
-import { Channel, type ChannelOptions } from './channel';
+import { Away } from './away';
+import { Channel, type ChannelOptions, type Interruption } from './channel';
 import { type Charter, readCharter } from './charter';
 import { Consent } from './consent';
 import { Emitter } from './emitter';
 import { type Connect, type GatewayError } from './gateway';
+import { Attachments } from './attachments';
 import { type InputTarget, textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
+import { type NetworkNews } from './network';
+import { type Return } from './returning';
 import { type CursorSink } from './screen/cursor';
 import { ScreenError } from './screen/picture';
 import { cursorPixels, ScreenView, type Surface } from './screen/view';
 import { type Zstd } from './screen/zstd';
 import { type Bytes, utf8, WireError } from './wire/codec';
-import { fromBase64, fromHex, toUuid } from './wire/encoding';
+import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
 import { type Input, WHOLE_DESKTOP } from './wire/input';
 import { type Class } from './wire/link';
-import { decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
+import { decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
@@ -32,6 +36,12 @@ export interface SessionParts {
   attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
   zstd: Promise<Zstd>;
   connect?: Connect;
+  /** Tells what the browser knows of the network; returns what ends that. */
+  watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
+  /** How a lost connection comes back, if not as usual. */
+  returning?: Pick<Return, 'pauses' | 'silence'>;
+  /** After how many milliseconds a lost connection counts as offline. */
+  offlineAfter?: number;
   version: string;
   platform: string;
 }
@@ -43,14 +53,19 @@ export class ConsoleSession implements RemoteSession {
   private readonly charter: Charter;
   private readonly consent: Consent;
   private readonly channel: Channel;
-  private readonly detachers = new Set<() => void>();
+  private readonly attachments: Attachments;
+  private readonly away: Away;
+  private readonly unwatch: (() => void) | undefined;
   private zstd: Zstd | undefined;
   private view: ScreenView | undefined;
   private state: LinkState = 'connecting';
+  /** Whether the applet of this pairing has accepted and answered. */
+  private welcomed = false;
   private charterRefused = false;
   private monitor = WHOLE_DESKTOP;
   private wantedMonitor = WHOLE_DESKTOP;
   private typingSent = false;
+  private partnerTypes = false;
   private waitingLines: Message[] = [];
   private patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -68,7 +83,27 @@ export class ConsoleSession implements RemoteSession {
         this.emitter.emit('consent', right, state);
       },
     );
+    this.attachments = new Attachments((stage) =>
+      this.parts.attachInput?.(stage, {
+        send: (input) => this.sendInput(input),
+        congested: () => this.channel.congested,
+        monitor: () => this.monitor,
+      }),
+    );
+    this.away = new Away((state, detail, since) => this.enter(state, detail, since), parts.offlineAfter);
     this.enter('connecting');
+    const { renew } = options;
+    const returning: Return = {
+      ...parts.returning,
+      ...(renew === undefined
+        ? {}
+        : {
+            renew: async () => {
+              const { gateways, ticket } = await renew();
+              return { gateways, credential: fromBase64(ticket) };
+            },
+          }),
+    };
     const channelOptions: ChannelOptions = {
       gateways: options.gateways,
       role: 'console',
@@ -77,17 +112,22 @@ export class ConsoleSession implements RemoteSession {
       version: parts.version,
       platform: parts.platform,
       binding: fromHex(options.binding),
+      returning,
       ...(parts.connect === undefined ? {} : { connect: parts.connect }),
     };
     this.channel = new Channel(channelOptions, {
-      admitted: () => this.enter('waiting_for_applet'),
+      admitted: () => this.admitted(),
       paired: () => this.paired(),
       secured: (code) => this.emitter.emit('security_code', code),
       message: (bytes, of) => this.receive(bytes, of),
+      interrupted: (by) => this.interrupted(by),
+      resumed: () => this.resumed(),
+      undelivered: (messages) => this.undelivered(messages),
       partnerLeft: (reason) => this.partnerLeft(reason),
       broken: (error) => this.lose(error instanceof WireError ? 'breach' : `broken_${error.fault}`),
       closed: (error) => this.closed(error),
     });
+    this.unwatch = parts.watchNetwork?.((news) => this.networkChanged(news));
     parts.zstd.then(
       (zstd) => this.decoderReady(zstd),
       () => this.lose('no_webassembly'),
@@ -102,11 +142,12 @@ export class ConsoleSession implements RemoteSession {
     return this.emitter.on(event, f);
   }
 
-  sendChat(text: string): { id: string; at: Date } {
+  sendChat(text: string, id?: string): { id: string; at: Date } {
     if (utf8(text).length > MAX_CHAT) throw new RangeError(`a chat line may have ${MAX_CHAT} bytes, send it in parts`);
-    const line = crypto.getRandomValues(new Uint8Array(16));
+    const line = id === undefined ? crypto.getRandomValues(new Uint8Array(16)) : fromUuid(id);
     const message: Message = { kind: 'chat', line, text };
-    if (this.state === 'connected') this.channel.send(message);
+    // While it is interrupted, the link keeps the line in its order.
+    if (this.welcomed && this.channel.held) this.channel.send(message);
     else if (this.waitingLines.length < MAX_WAITING_LINES) this.waitingLines.push(message);
     return { id: toUuid(line), at: new Date() };
   }
@@ -139,22 +180,12 @@ export class ConsoleSession implements RemoteSession {
   }
 
   attachInput(stage: HTMLElement): () => void {
-    const detach = this.parts.attachInput?.(stage, {
-      send: (input) => this.sendInput(input),
-      congested: () => this.channel.congested,
-      monitor: () => this.monitor,
-    });
-    if (detach === undefined) return () => undefined;
-    this.detachers.add(detach);
-    return () => {
-      this.detachers.delete(detach);
-      detach();
-    };
+    return this.attachments.add(stage);
   }
 
   end(): void {
     if (this.over) return;
-    this.detachInput();
+    this.attachments.pause();
     this.channel.send({ kind: 'end', by: 'technician' });
     void this.channel.byeAfterSending('ended_by_technician');
     this.finish('ended');
@@ -171,18 +202,89 @@ export class ConsoleSession implements RemoteSession {
     return this.state === 'lost' || this.state === 'ended';
   }
 
-  private enter(state: LinkState, detail?: string): void {
+  private enter(state: LinkState, detail?: string, since?: Date): void {
     if (this.over) return;
     this.state = state;
-    this.emitter.emit('state', state, detail);
+    this.emitter.emit('state', state, detail, since);
+  }
+
+  private admitted(): void {
+    if (this.channel.held) {
+      this.away.begin('partner');
+    } else {
+      this.away.end();
+      this.enter('waiting_for_applet');
+    }
+  }
+
+  private interrupted(by: Interruption): void {
+    if (this.over) return;
+    if (this.channel.held || by === 'gateway') {
+      this.away.begin(by);
+      this.pauseAll();
+    } else {
+      this.pauseAll();
+      this.startOver();
+      this.enter('waiting_for_applet', 'partner_lost');
+    }
+  }
+
+  /** Nothing can be shown or typed for the moment; what is granted stays. */
+  private pauseAll(): void {
+    clearTimeout(this.patience);
+    this.attachments.pause();
+    this.typingSent = false;
+    if (this.partnerTypes) this.partnerTyping(false);
+  }
+
+  private partnerTyping(on: boolean): void {
+    this.partnerTypes = on;
+    this.emitter.emit('typing', on);
+  }
+
+  private resumed(): void {
+    if (this.over) return;
+    this.away.end();
+    if (this.welcomed) this.connected();
+    else this.await();
+    // The applet has let go of everything, but what was still under way came after that.
+    this.sendInput({ kind: 'release_all' });
+    if (this.view === undefined || !this.consent.has('desktop_view')) return;
+    this.view.opened();
+    this.channel.send({ kind: 'screen_resync' });
+  }
+
+  /** Lines of a pairing that is over go again with the next one; each has its own number, so that none shows twice. */
+  private undelivered(messages: Bytes[]): void {
+    const lines = messages.map(decodeMessage).filter(({ kind }) => kind === 'chat');
+    this.waitingLines.unshift(...lines);
+  }
+
+  private networkChanged(news: NetworkNews): void {
+    if (news === 'down') this.channel.abandon();
+    else if (this.away.since !== undefined) this.channel.tryNow();
+    // Something to acknowledge shows whether the connection still lives.
+    else if (this.state === 'connected') this.channel.send({ kind: 'typing', on: this.typingSent });
+  }
+
+  private connected(): void {
+    this.enter('connected', this.charterRefused ? 'charter_refused' : undefined);
+    this.attachments.resume();
+  }
+
+  private await(): void {
+    this.enter('securing');
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
   }
 
   private paired(): void {
+    this.away.end();
+    this.attachments.pause();
     this.startOver();
-    this.enter('securing');
+    this.await();
     const { document, signature } = this.charter;
     this.channel.send({ kind: 'charter', document, signature });
-    this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
   }
 
   private decoderReady(zstd: Zstd): void {
@@ -201,6 +303,7 @@ export class ConsoleSession implements RemoteSession {
   private startOver(): void {
     clearTimeout(this.patience);
     this.consent.reset();
+    this.welcomed = false;
     this.charterRefused = false;
     this.typingSent = false;
     this.monitor = WHOLE_DESKTOP;
@@ -246,7 +349,7 @@ export class ConsoleSession implements RemoteSession {
         });
         return;
       case 'typing':
-        this.emitter.emit('typing', message.on);
+        this.partnerTyping(message.on);
         return;
       case 'end':
         this.endedBy(message.by);
@@ -286,7 +389,8 @@ export class ConsoleSession implements RemoteSession {
 
   private welcome({ platform, version, language }: { platform: string; version: string; language: string }): void {
     clearTimeout(this.patience);
-    this.enter('connected');
+    this.welcomed = true;
+    this.connected();
     this.emitter.emit('peer', { platform, version, language });
     for (const line of this.waitingLines.splice(0)) this.channel.send(line);
   }
@@ -323,13 +427,16 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private sendInput(input: Input): void {
-    if (this.consent.has('remote_control')) this.channel.send(input);
+    // What is typed blindly while nothing is seen must not be carried out later.
+    if (this.state === 'connected' && this.consent.has('remote_control')) this.channel.send(input);
   }
 
   private partnerLeft(reason: Leaving): void {
     if (reason === 'ended_by_end_user') this.endedBy('end_user');
     else if (reason === 'ended_by_technician') this.endedBy('technician');
     else {
+      this.away.end();
+      this.pauseAll();
       this.startOver();
       this.enter('waiting_for_applet', reason === 'lost' ? 'partner_lost' : 'partner_closed');
     }
@@ -358,15 +465,12 @@ export class ConsoleSession implements RemoteSession {
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
     clearTimeout(this.patience);
-    this.detachInput();
+    this.away.end();
+    this.unwatch?.();
+    this.attachments.pause();
     this.enter(state, detail);
     this.consent.reset();
     this.view?.closed();
     this.parts.cursor?.close();
-  }
-
-  private detachInput(): void {
-    for (const detach of this.detachers) detach();
-    this.detachers.clear();
   }
 }

@@ -1,6 +1,7 @@
 // A gateway in memory: pairs two legs and forwards their frames, as docs/protocol/gateway.md says.
 import { type Socket } from '../src/gateway';
 import { type Bytes } from '../src/wire/codec';
+import { toHex } from '../src/wire/encoding';
 import { decodeToGateway, encodeFromGateway, type FromGateway, type Leaving, type Refusal } from '../src/wire/gateway';
 
 export class FakeGateway {
@@ -10,6 +11,11 @@ export class FakeGateway {
   readonly refusals: (Refusal | 'unreachable')[] = [];
   /** Frames forwarded, by the role of the sender. */
   readonly frames: [role: string, bytes: Bytes][] = [];
+  /** Changes or swallows what is forwarded: a gateway that is not honest. */
+  tamper: ((role: string, bytes: Bytes) => Bytes[]) | undefined;
+  /** Return tickets not used yet, in hexadecimal; taken out of here a ticket is no longer known. */
+  readonly tickets = new Set<string>();
+  private readonly issued = new Set<string>();
   private readonly legs = new Map<string, FakeSocket>();
   private pairing = 0;
 
@@ -40,6 +46,13 @@ export class FakeGateway {
     socket.closed();
   }
 
+  private issue(): Bytes {
+    const ticket = crypto.getRandomValues(new Uint8Array(32));
+    this.issued.add(toHex(ticket));
+    this.tickets.add(toHex(ticket));
+    return ticket;
+  }
+
   private receive(socket: FakeSocket, bytes: Bytes, url: string, refusal: Refusal | 'unreachable' | undefined): void {
     const frame = decodeToGateway(bytes);
     const role = [...this.legs].find(([, leg]) => leg === socket)?.[0];
@@ -49,8 +62,19 @@ export class FakeGateway {
         socket.deliver(encodeFromGateway({ kind: 'refused', refusal }));
         return;
       }
+      const ticket = toHex(frame.credential);
+      if (this.issued.has(ticket) && !this.tickets.delete(ticket)) {
+        socket.deliver(encodeFromGateway({ kind: 'refused', refusal: 'used' }));
+        return;
+      }
+      const before = this.legs.get(frame.role);
+      if (before !== undefined) {
+        before.deliver(encodeFromGateway({ kind: 'refused', refusal: 'replaced' }));
+        this.gone(before, 'lost');
+      }
       this.legs.set(frame.role, socket);
-      socket.deliver(encodeFromGateway({ kind: 'admitted', session: '01234567-89ab-cdef-0001-020304050607' }));
+      const session = '01234567-89ab-cdef-0001-020304050607';
+      socket.deliver(encodeFromGateway({ kind: 'admitted', session, returnTicket: this.issue() }));
       if (this.legs.size === 2) {
         this.pairing += 1;
         for (const leg of this.legs.values()) {
@@ -60,7 +84,9 @@ export class FakeGateway {
     } else if (frame.kind === 'frame' && role !== undefined) {
       this.frames.push([role, frame.bytes]);
       const other = this.legs.get(role === 'console' ? 'applet' : 'console');
-      other?.deliver(encodeFromGateway({ kind: 'frame', bytes: frame.bytes }));
+      for (const bytes of this.tamper?.(role, frame.bytes) ?? [frame.bytes]) {
+        other?.deliver(encodeFromGateway({ kind: 'frame', bytes }));
+      }
     } else if (frame.kind === 'bye' && role !== undefined) {
       this.byes.push([role, frame.reason]);
       this.gone(socket, frame.reason);

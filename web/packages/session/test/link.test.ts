@@ -28,7 +28,7 @@ class World {
   }
 
   send(from: 0 | 1, of: Class, value: number): void {
-    this.fly(from, this.ends[from].send(of, Uint8Array.of(value >> 8, value & 255), this.now));
+    this.fly(from, this.ends[from].send(of, Uint8Array.of(value >> 8, value & 255), this.now)!);
   }
 
   fly(from: 0 | 1, packet: Bytes): void {
@@ -116,7 +116,7 @@ test('an acknowledgement goes with a packet that goes anyway', () => {
 test('input does not wait behind a lost ordered message', () => {
   const [here, there] = [new Link('lossy'), new Link('lossy')];
   here.send('ordered', Uint8Array.of(1), 0);
-  const input = here.send('input', Uint8Array.of(2), 0);
+  const input = here.send('input', Uint8Array.of(2), 0)!;
   expect(there.receive(input, 5).map(({ message }) => message[0])).toEqual([2]);
 });
 
@@ -125,6 +125,26 @@ test('after a change of path everything unacknowledged is sent again', () => {
   for (const at of numbers(5)) here.send('ordered', Uint8Array.of(at), 0);
   const again = here.changePath('ordered', 100);
   expect(again.flatMap((packet) => there.receive(packet, 110)).map(({ message }) => message[0])).toEqual(numbers(5));
+});
+
+test('without a path reliable messages wait, others are superseded, and nothing is due', () => {
+  const [here, there] = [new Link('ordered'), new Link('ordered')];
+  there.receive(here.send('ordered', Uint8Array.of(0), 0)!, 1);
+  there.pathDown();
+  expect([there.wakeAt, there.due(1000)]).toEqual([undefined, []]);
+  here.pathDown();
+  expect(here.send('cursor', Uint8Array.of(9), 5)).toBeUndefined();
+  expect(here.send('ordered', Uint8Array.of(1), 5)).toBeUndefined();
+  expect(here.unacknowledged('ordered')).toEqual([Uint8Array.of(0), Uint8Array.of(1)]);
+  const again = here.changePath('ordered', 100);
+  expect(again.flatMap((packet) => there.receive(packet, 110)).map(({ message }) => message[0])).toEqual([1]);
+  const [answer] = there.changePath('ordered', 120);
+  here.receive(answer!, 130);
+  expect([here.unacknowledged('ordered'), here.waitingSince]).toEqual([[], undefined]);
+});
+
+test('a new path carries at least an acknowledgement', () => {
+  expect(new Link(undefined).changePath('ordered', 0)).toEqual([encodePacket({ ordered: 0, input: 0 })]);
 });
 
 test('early messages are held up to a limit, further ones come again', () => {

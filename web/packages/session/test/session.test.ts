@@ -1,173 +1,17 @@
 // A whole session between the console and an applet written here, over a gateway in memory.
 import { afterEach, expect, test } from 'vitest';
-import { Channel } from '../src/channel';
 import { gatewayUrl } from '../src/gateway';
-import { type InputTarget } from '../src/input';
-import { type RemoteSessionEvents } from '../src/interface';
 import { type Surface } from '../src/screen/view';
 import { Zstd } from '../src/screen/zstd';
 import { ConsoleSession } from '../src/session';
-import { type Bytes, utf8 } from '../src/wire/codec';
+import { utf8 } from '../src/wire/codec';
 import { toHex } from '../src/wire/encoding';
-import { type Class } from '../src/wire/link';
-import { decodeMessageFrom, encodeMessage, type Message } from '../src/wire/message';
+import { encodeMessage } from '../src/wire/message';
 import { FakeGateway } from './fake_gateway';
-import { encodeOperations, type Operation } from './operations';
+import { ACCOUNT, Applet, binding, charter, closeAll, connected, granted, openConsole, picture, until } from './world';
 import { zstdOf } from './zstd_frames';
 
-const ACCOUNT = '00112233-4455-6677-8899-aabbccddeeff';
-const binding = new Uint8Array(32).fill(5);
-
-class Applet {
-  readonly got: Message[] = [];
-  code = '';
-  pairings = 0;
-  readonly channel: Channel;
-
-  constructor(gateway: FakeGateway) {
-    this.channel = new Channel(
-      {
-        gateways: ['wss://gateway.example'],
-        role: 'applet',
-        account: ACCOUNT,
-        credential: new Uint8Array(16).fill(1),
-        version: '0.1.0',
-        platform: 'linux-x86_64',
-        binding,
-        connect: gateway.connect,
-      },
-      {
-        paired: () => (this.pairings += 1),
-        secured: (code) => (this.code = code),
-        message: (bytes, of) => this.receive(bytes, of),
-      },
-    );
-  }
-
-  send(message: Message): void {
-    this.channel.send(message);
-  }
-
-  /** Waits for a message of this kind and takes it. */
-  async take<K extends Message['kind']>(kind: K): Promise<Extract<Message, { kind: K }>> {
-    await until(() => this.got.some((message) => message.kind === kind));
-    const at = this.got.findIndex((message) => message.kind === kind);
-    return this.got.splice(at, 1)[0] as Extract<Message, { kind: K }>;
-  }
-
-  private receive(bytes: Bytes, of: Class): void {
-    const message = decodeMessageFrom('console', bytes, of);
-    this.got.push(message);
-    if (message.kind !== 'charter') return;
-    this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
-    this.send({ kind: 'charter_checked', accepted: true });
-  }
-}
-
-interface World {
-  gateway: FakeGateway;
-  applet: Applet;
-  session: ConsoleSession;
-  log: string[];
-  shown: string[];
-  input: { target?: InputTarget };
-}
-
-const open: ConsoleSession[] = [];
-afterEach(() => {
-  for (const session of open.splice(0)) session.close();
-});
-
-async function until(condition: () => boolean, what = 'it'): Promise<void> {
-  for (let turn = 0; turn < 1500; turn += 1) {
-    if (condition()) return;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  throw new Error(`${what} did not happen`);
-}
-
-function charter(): { document: string; signature: string } {
-  const document = {
-    v: 'belay-charter/1',
-    account: { id: ACCOUNT, name: 'Example GmbH' },
-    rights: ['desktop_view', 'remote_control'],
-    single_prompt: true,
-  };
-  return {
-    document: Buffer.from(JSON.stringify(document)).toString('base64'),
-    signature: Buffer.alloc(64, 7).toString('base64'),
-  };
-}
-
-function openConsole(gateway: FakeGateway, gateways = ['wss://gateway.example']): Omit<World, 'applet' | 'gateway'> {
-  const [log, shown] = [[] as string[], [] as string[]];
-  const input: World['input'] = {};
-  const surface: Surface = {
-    resize: (_, width, height) => shown.push(`resize ${width} ${height}`),
-    draw: (dirty) => shown.push(`draw ${dirty.length}`),
-    clear: () => shown.push('clear'),
-  };
-  const session = new ConsoleSession(
-    {
-      gateways,
-      ticket: Buffer.alloc(32, 9).toString('base64url'),
-      sessionId: '01234567-89ab-cdef-0001-020304050607',
-      binding: toHex(binding),
-      charter: charter(),
-    },
-    {
-      surface,
-      cursor: {
-        shape: (picture) => shown.push(`cursor ${picture?.width ?? 'hidden'}`),
-        position: (x, y) => shown.push(`cursor at ${x} ${y}`),
-        mode: (mode) => shown.push(`cursor ${mode}`),
-        close: () => shown.push('cursor closed'),
-      },
-      attachInput: (_, target) => {
-        input.target = target;
-        return () => target.send({ kind: 'release_all' });
-      },
-      zstd: Zstd.create(),
-      connect: gateway.connect,
-      version: '0.1.0',
-      platform: 'node',
-    },
-  );
-  const note = <E extends keyof RemoteSessionEvents>(event: E): void => {
-    session.on(event, ((...args: unknown[]) => {
-      log.push([event, ...args.filter((arg) => arg !== undefined).map((arg) => typeof arg === 'object' ? JSON.stringify(arg) : String(arg))].join(' ')); // prettier-ignore
-    }) as RemoteSessionEvents[E]);
-  };
-  for (const event of ['state', 'typing', 'consent', 'denied', 'monitors', 'peer', 'size', 'ended'] as const) note(event);
-  session.on('chat', ({ author, text }) => log.push(`chat ${author} ${text}`));
-  open.push(session);
-  return { session, log, shown, input };
-}
-
-async function connected(): Promise<World> {
-  const gateway = new FakeGateway();
-  const applet = new Applet(gateway);
-  const world = { gateway, applet, ...openConsole(gateway) };
-  await until(() => world.log.includes('state connected'), 'the connection');
-  return world;
-}
-
-async function granted(world: World, rights: ('desktop_view' | 'remote_control')[]): Promise<void> {
-  world.session.request(rights);
-  const { request, rights: asked } = await world.applet.take('request');
-  expect(asked).toEqual(rights);
-  world.applet.send({ kind: 'decision', request, rights, outcome: 'granted' });
-  await until(() => rights.every((right) => world.log.includes(`consent ${right} granted`)), 'the grant');
-}
-
-const square: Operation = { kind: 'solid', to: { x: 0, y: 0, width: 2, height: 2 }, colour: [1, 2, 3] };
-
-function picture(number: number, base: number, raw: Uint8Array = encodeOperations([square])): Message {
-  return {
-    ...{ kind: 'screen_update', number, base, width: 8, height: 6, more: false },
-    ...{ rawLength: raw.length, operationsZstd: zstdOf(raw) },
-  } as Message;
-}
+afterEach(closeAll);
 
 test('connects, presents the charter, and both see the same security code', async () => {
   const { gateway, applet, session, log } = await connected();
@@ -376,27 +220,6 @@ test('the last words before a leaving are heard', async () => {
   await applet.channel.byeAfterSending('closed');
   await until(() => log.includes('state waiting_for_applet partner_closed'));
   expect(log.slice(-2)).toEqual(['chat end_user goodbye', 'state waiting_for_applet partner_closed']);
-});
-
-test('an applet that goes and comes again finds a console that starts from nothing', async () => {
-  const world = await connected();
-  await granted(world, ['desktop_view']);
-  world.gateway.cut('applet');
-  await until(() => world.log.includes('state waiting_for_applet partner_lost'));
-  expect(world.log).toContain('consent desktop_view none');
-  expect(world.shown).toContain('clear');
-  world.log.length = 0;
-  const applet = new Applet(world.gateway);
-  await until(() => world.log.includes('state connected'));
-  world.applet = applet;
-  await granted(world, ['desktop_view']);
-});
-
-test('a lost connection is said to be lost', async () => {
-  const { gateway, log } = await connected();
-  gateway.cut('console');
-  await until(() => log.includes('state lost closed'));
-  expect(log.filter((line) => line.startsWith('ended'))).toEqual([]);
 });
 
 test('a leg that is replaced has ended', async () => {

@@ -26,6 +26,10 @@ fn every_key_is_understood() {
         data_dir = "/srv/belay"
         sign_off_seconds = 600
         region = "north"
+        gateways = [{ url = "wss://one.example.com:8444/gateway/v1", region = "north" }]
+        [website]
+        url = "https://help.example.com"
+        anchor = "/etc/belay/website.pem"
         [tls]
         certificate = "/etc/belay/cert.pem"
         key = "/etc/belay/key.pem"
@@ -47,6 +51,10 @@ fn every_key_is_understood() {
     assert_eq!(config.public_url.unwrap().to_string(), "https://help.example.com");
     assert_eq!(config.tls.anchor, Anchor::System);
     assert!(matches!(config.tls.source, TlsSource::Files { .. }));
+    let listed = GatewayAt { url: "wss://one.example.com:8444/gateway/v1".into(), region: "north".into() };
+    assert_eq!(config.gateways, [listed]);
+    assert_eq!(config.website.url.unwrap().host(), "help.example.com");
+    assert_eq!(config.website.anchor, Some(PemSource::File("/etc/belay/website.pem".into())));
     assert_eq!(config.limits.pin_in_all, 50);
     assert_ne!(config.listen, default.listen);
     assert_ne!(config.log, default.log);
@@ -116,4 +124,21 @@ fn a_self_signed_certificate_is_for_loopback_only() {
     assert!(refusal("[tls]\nkey = \"c\"").contains("tls.certificate"));
     assert!(refusal("[tls]\nself_signed = false").contains("no certificate"));
     assert!(refusal("[tls]\nself_signed = true\ncertificate = \"c\"\nkey = \"k\"").contains("remove one"));
+}
+
+#[test]
+fn gateways_are_read_from_the_environment_too_and_strictly() {
+    let listed = r#"[{ url = "wss://a.example/gateway/v1", region = "eu" }, { url = "wss://b.example/gateway/v1", region = "eu" }]"#;
+    let config = assemble(None, [("BELAY_GATEWAYS".to_owned(), listed.to_owned())]).unwrap();
+    assert_eq!(config.gateways[1].url, "wss://b.example/gateway/v1");
+    for wrong in [
+        r#""wss://a.example/gateway/v1""#,
+        r#"["wss://a.example/gateway/v1"]"#,
+        r#"[{ url = "https://a.example/gateway/v1", region = "eu" }]"#,
+        r#"[{ url = "wss://a.example/", region = "eu" }]"#,
+        r#"[{ url = "wss://a.example/gateway/v1" }]"#,
+        r#"[{ url = "wss://a.example/gateway/v1", region = "eu", weight = 1 }]"#,
+    ] {
+        assert!(refusal(&format!("gateways = {wrong}")).contains("write [{ url ="), "{wrong}");
+    }
 }

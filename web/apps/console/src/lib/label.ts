@@ -4,7 +4,17 @@ import type { Tone } from '@belay/ui';
 import { t } from './text';
 
 export function isOpen(state: SessionState): boolean {
-  return state === 'connecting' || state === 'waiting' || state === 'active';
+  return state !== 'closed' && state !== 'timed_out' && state !== 'aborted';
+}
+
+/** A technician has it: also while the end user's computer is away and may come back. */
+export function isUnderWay({ state, technician }: Session): boolean {
+  return state === 'active' || (isAbsent(state) && technician !== undefined);
+}
+
+/** The end user's computer is away, and may come back. */
+export function isAbsent(state: SessionState): boolean {
+  return isOpen(state) && state !== 'connecting' && state !== 'waiting' && state !== 'active';
 }
 
 export function nameOf(session: Session | undefined): string {
@@ -15,14 +25,16 @@ export function stateName(state: SessionState): string {
   return t(`state_${state}`);
 }
 
-const tones: Record<SessionState, Tone> = {
+const tones = {
   connecting: 'info',
   waiting: 'warning',
   active: 'success',
+  reconnecting: 'warning',
+  offline: 'danger',
   closed: 'quiet',
   timed_out: 'quiet',
   aborted: 'danger',
-};
+} satisfies Record<string, Tone>;
 
 export function stateTone(state: SessionState): Tone {
   return tones[state];

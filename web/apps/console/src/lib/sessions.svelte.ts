@@ -1,7 +1,7 @@
 // The open sessions of the account as this technician may see them, kept current by the event stream.
 import { eventsUrl, type Session } from '@belay/api';
 import { account, api } from './account.svelte';
-import { isOpen } from './label';
+import { isAbsent, isOpen, isUnderWay } from './label';
 
 export class Sessions {
   #me: string;
@@ -17,8 +17,10 @@ export class Sessions {
 
   readonly all = $derived([...this.#byId.values()]);
   readonly waiting = $derived(this.all.filter((s) => s.state === 'waiting').sort(by((s) => s.waiting_at ?? s.created_at)));
+  /** Those who waited, and whose computer is away for the moment: they cannot be picked up. */
+  readonly absent = $derived(this.all.filter((s) => isAbsent(s.state) && !isUnderWay(s)).sort(by((s) => s.waiting_at ?? s.created_at)));
   readonly mine = $derived(this.all.filter((s) => this.#isMine(s)).sort(by((s) => s.active_at ?? s.created_at)));
-  readonly others = $derived(this.all.filter((s) => s.state === 'active' && !this.#isMine(s)).sort(by((s) => s.active_at ?? s.created_at)));
+  readonly others = $derived(this.all.filter((s) => isUnderWay(s) && !this.#isMine(s)).sort(by((s) => s.active_at ?? s.created_at)));
 
   constructor(me: string, onchange: (session: Session) => void) {
     this.#me = me;
@@ -66,7 +68,7 @@ export class Sessions {
   }
 
   #isMine(session: Session): boolean {
-    return session.state === 'active' ? session.technician?.id === this.#me : session.state === 'connecting' && session.created_by.id === this.#me;
+    return isUnderWay(session) ? session.technician?.id === this.#me : session.state === 'connecting' && session.created_by.id === this.#me;
   }
 
   #connect(): void {

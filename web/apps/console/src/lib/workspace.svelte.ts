@@ -6,8 +6,17 @@ import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
 import { isOpen } from './label';
+import { isAway } from './tools';
 
-export interface Line { id: string; author: 'technician' | 'end_user'; text: string; at: Date; kept: Kept }
+export interface Line {
+  id: string;
+  author: 'technician' | 'end_user';
+  text: string;
+  at: Date;
+  kept: Kept;
+  /** Written while there was no connection: the end user has it once there is one again. */
+  waiting?: boolean;
+}
 export type EndedBy = 'end_user' | 'technician' | 'system' | 'lost';
 
 export class Workspace {
@@ -17,6 +26,8 @@ export class Workspace {
   link = $state<LinkState>('connecting');
   /** A code for why the link is as it is, such as `charter_refused`. */
   detail = $state<string | undefined>();
+  /** While reconnecting or offline: since when. */
+  lostAt = $state.raw<Date | undefined>();
   /** Why the session could not be opened, in words. */
   problem = $state<string | undefined>();
   lines = $state<Line[]>([]);
@@ -31,6 +42,10 @@ export class Workspace {
   peer = $state.raw<{ platform: string; version: string; language: string } | undefined>();
   size = $state.raw({ width: 0, height: 0 });
   securityCode = $state<string | undefined>();
+  /** The technician says that this code is on the other screen too. */
+  comparedCode = $state<string | undefined>();
+  /** The keys were made anew: what was compared before no longer counts. */
+  codeChanged = $state(false);
   ended = $state<EndedBy | undefined>();
   /** Lines that came while the tab was not shown. */
   unread = $state(0);
@@ -83,13 +98,16 @@ export class Workspace {
     this.consent = { desktop_view: 'none', remote_control: 'none' };
     this.session = connection.session;
     const { gateways, ticket, binding, charter } = connection;
-    const remote = openRemoteSession({ gateways, ticket, binding, charter, sessionId: this.id, canvas: this.canvas });
+    const renew = (): Promise<Connection> => this.#renew();
+    const remote = openRemoteSession({ gateways, ticket, binding, charter, sessionId: this.id, canvas: this.canvas, renew });
     this.#remote = remote;
     this.rights = remote.rights;
     this.singlePrompt = remote.singlePrompt;
     this.path = remote.path;
+    // What was written while an earlier link was interrupted, and never left.
+    for (const line of this.lines) if (line.waiting) remote.sendChat(line.text, line.id);
     this.#off = [
-      remote.on('state', (state, detail) => this.#linkChanged(state, detail)),
+      remote.on('state', (state, detail, since) => this.#linkChanged(state, detail, since)),
       remote.on('chat', (line) => this.#received(line)),
       remote.on('typing', (typing) => (this.typing = typing)),
       remote.on('consent', (right, state) => (this.consent[right] = state)),
@@ -100,16 +118,40 @@ export class Workspace {
       }),
       remote.on('peer', (peer) => (this.peer = peer)),
       remote.on('size', (width, height) => (this.size = { width, height })),
-      remote.on('security_code', (code) => (this.securityCode = code)),
+      remote.on('security_code', (code) => this.#codeMade(code)),
       remote.on('ended', (by) => (by === 'lost' ? void this.#turnedAway() : this.#finish(by))),
     ];
   }
 
-  #linkChanged(state: LinkState, detail: string | undefined): void {
+  /** Another ticket for a link that cannot come back with its own. */
+  async #renew(): Promise<Connection> {
+    const result = account.watch(await api.connect(this.id));
+    if (result.ok) return result.value;
+    // It may be refused because the session is over.
+    const details = account.watch(await api.session(this.id));
+    if (details.ok) this.told(details.value.session);
+    throw new Error(explain(result.failure));
+  }
+
+  #codeMade(code: string): void {
+    if (code === this.securityCode) return;
+    this.codeChanged = this.securityCode !== undefined;
+    this.securityCode = code;
+    this.comparedCode = undefined;
+  }
+
+  /** The connection is lost and is being made again by itself. */
+  get away(): boolean {
+    return isAway(this.link);
+  }
+
+  #linkChanged(state: LinkState, detail: string | undefined, since?: Date): void {
     // `ended` comes with the event that says by whom.
     if (state === 'ended') return;
     this.link = state;
     this.detail = detail;
+    this.lostAt = since;
+    if (state === 'connected') for (const line of this.lines) line.waiting = false;
     this.typing = false;
     if (this.#remote) this.rights = this.#remote.rights;
     if (state === 'lost') this.consent = { desktop_view: 'none', remote_control: 'none' };
@@ -140,7 +182,8 @@ export class Workspace {
     if (!this.#remote) return;
     const { id, at } = this.#remote.sendChat(text);
     // The link may have told us of our own line already.
-    if (this.#show({ id, author: 'technician', text, at, kept: 'keeping' })) this.#keep({ id, author: 'technician', text, at });
+    const waiting = this.link !== 'connected';
+    if (this.#show({ id, author: 'technician', text, at, kept: 'keeping', waiting })) this.#keep({ id, author: 'technician', text, at });
   }
 
   #show(line: Line): boolean {

@@ -51,7 +51,7 @@ export type ToGateway =
       role: Role;
       /** UUID text. */
       account: string;
-      /** 16 bytes for an applet, 32 for a console. Secret. */
+      /** 16 bytes for an applet, 32 for a console or a leg that comes back. Secret. */
       credential: Bytes;
       version: string;
       platform: string;
@@ -62,7 +62,8 @@ export type ToGateway =
 
 /** From the gateway to a leg. */
 export type FromGateway =
-  | { kind: 'admitted'; session: string }
+  /** `returnTicket`: 32 bytes, the credential with which this leg comes back once. Secret. */
+  | { kind: 'admitted'; session: string; returnTicket: Bytes }
   | { kind: 'refused'; refusal: Refusal }
   | { kind: 'paired'; pairing: number }
   | { kind: 'partner_left'; reason: Leaving }
@@ -139,7 +140,7 @@ function readToGateway(r: Reader): ToGateway {
 export function encodeFromGateway(frame: FromGateway): Bytes {
   switch (frame.kind) {
     case 'admitted':
-      return Writer.of(ADMITTED).raw(fromUuid(frame.session)).finish();
+      return Writer.of(ADMITTED, 64).raw(fromUuid(frame.session)).raw(frame.returnTicket).finish();
     case 'refused':
       return Writer.of(REFUSED).u8(REFUSALS.indexOf(frame.refusal) + 1).finish();
     case 'paired':
@@ -163,7 +164,7 @@ function readFromGateway(r: Reader): FromGateway {
   const value = r.u8();
   switch (value) {
     case ADMITTED:
-      return { kind: 'admitted', session: toUuid(r.take(16)) };
+      return { kind: 'admitted', session: toUuid(r.take(16)), returnTicket: r.take(32) };
     case REFUSED:
       return { kind: 'refused', refusal: readNumbered(r, 'refusal', REFUSALS) };
     case PAIRED:

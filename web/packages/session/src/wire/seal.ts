@@ -1,9 +1,9 @@
-// The seal's frames: three handshake messages, then sealed packets. Mirrors core/wire/src/seal.rs.
+// The seal's frames: three handshake messages, then sealed packets; and one that says that there is no seal to go on with. Mirrors core/wire/src/seal.rs.
 import { type Bytes, Reader, unknown, Writer } from './codec';
 
 /** Name and version, in the transcript and in the first message. */
 export const SEAL_NAME = 'belay-seal/1';
-export const SEAL_KIND = { commit: 0x10, answer: 0x11, open: 0x12, sealed: 0x13 } as const;
+export const SEAL_KIND = { commit: 0x10, answer: 0x11, open: 0x12, sealed: 0x13, unknown: 0x14 } as const;
 /** Bytes of kind and counter before a sealed frame's ciphertext; also its additional data. */
 export const SEALED_HEAD = 9;
 
@@ -12,7 +12,9 @@ export type SealFrame =
   | { kind: 'answer'; key: Bytes; nonce: Bytes }
   | { kind: 'open'; key: Bytes; nonce: Bytes }
   /** `ciphertext` ends in its 16-byte tag. */
-  | { kind: 'sealed'; counter: number; ciphertext: Bytes };
+  | { kind: 'sealed'; counter: number; ciphertext: Bytes }
+  /** The applet holds no seal that opens what came: the console makes a new pairing. */
+  | { kind: 'unknown' };
 
 export function encodeSealFrame(frame: SealFrame): Bytes {
   switch (frame.kind) {
@@ -26,6 +28,8 @@ export function encodeSealFrame(frame: SealFrame): Bytes {
         .u64(frame.counter)
         .raw(frame.ciphertext)
         .finish();
+    case 'unknown':
+      return Writer.of(SEAL_KIND.unknown).finish();
   }
 }
 
@@ -49,6 +53,8 @@ function readFrame(r: Reader): SealFrame {
       return { kind: 'open', key: r.take(32), nonce: r.take(32) };
     case SEAL_KIND.sealed:
       return { kind: 'sealed', counter: r.u64(), ciphertext: r.remaining() };
+    case SEAL_KIND.unknown:
+      return { kind: 'unknown' };
     default:
       throw unknown('seal frame', value);
   }

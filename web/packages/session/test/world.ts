@@ -1,0 +1,210 @@
+// A console and an applet over a gateway in memory, with all that happened.
+import { expect } from 'vitest';
+import { Channel } from '../src/channel';
+import { type InputTarget } from '../src/input';
+import { type RemoteSessionEvents, type RemoteSessionOptions } from '../src/interface';
+import { type NetworkNews } from '../src/network';
+import { type Renewal } from '../src/returning';
+import { type Surface } from '../src/screen/view';
+import { Zstd } from '../src/screen/zstd';
+import { ConsoleSession, type SessionParts } from '../src/session';
+import { type Bytes } from '../src/wire/codec';
+import { toHex } from '../src/wire/encoding';
+import { type Class } from '../src/wire/link';
+import { decodeMessageFrom, type Message } from '../src/wire/message';
+import { FakeGateway } from './fake_gateway';
+import { encodeOperations, type Operation } from './operations';
+import { zstdOf } from './zstd_frames';
+
+export const ACCOUNT = '00112233-4455-6677-8899-aabbccddeeff';
+/** Short, so that a test does not wait. */
+export const PAUSES = [1, 2, 4];
+export const binding = new Uint8Array(32).fill(5);
+
+/** A new ticket for the applet, which the real one has from its own website. */
+const renewed = async (): Promise<Renewal> => ({
+  gateways: ['wss://gateway.example'],
+  credential: crypto.getRandomValues(new Uint8Array(32)),
+});
+
+export class Applet {
+  readonly got: Message[] = [];
+  code = '';
+  pairings = 0;
+  resumptions = 0;
+  interruptions = 0;
+  broken: string | undefined;
+  readonly channel: Channel;
+
+  /** With `returning` it comes back as an applet does; without it, the first loss is its end. */
+  constructor(gateway: FakeGateway, returning = false) {
+    applets.push(this);
+    this.channel = new Channel(
+      {
+        gateways: ['wss://gateway.example'],
+        role: 'applet',
+        account: ACCOUNT,
+        credential: new Uint8Array(16).fill(1),
+        version: '0.1.0',
+        platform: 'linux-x86_64',
+        binding,
+        connect: gateway.connect,
+        ...(returning ? { returning: { pauses: PAUSES, renew: renewed } } : {}),
+      },
+      {
+        resumed: () => (this.resumptions += 1),
+        interrupted: () => (this.interruptions += 1),
+        broken: (error) => (this.broken = error.message),
+        paired: () => (this.pairings += 1),
+        secured: (code) => (this.code = code),
+        message: (bytes, of) => this.receive(bytes, of),
+      },
+    );
+  }
+
+  send(message: Message): void {
+    this.channel.send(message);
+  }
+
+  /** Waits for a message of this kind and takes it. */
+  async take<K extends Message['kind']>(kind: K): Promise<Extract<Message, { kind: K }>> {
+    await until(() => this.got.some((message) => message.kind === kind));
+    const at = this.got.findIndex((message) => message.kind === kind);
+    return this.got.splice(at, 1)[0] as Extract<Message, { kind: K }>;
+  }
+
+  private receive(bytes: Bytes, of: Class): void {
+    const message = decodeMessageFrom('console', bytes, of);
+    this.got.push(message);
+    if (message.kind !== 'charter') return;
+    this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
+    this.send({ kind: 'charter_checked', accepted: true });
+  }
+}
+
+export interface World {
+  /** What the browser says of the network. */
+  network: (news: NetworkNews) => void;
+  gateway: FakeGateway;
+  applet: Applet;
+  session: ConsoleSession;
+  log: string[];
+  shown: string[];
+  input: { target?: InputTarget };
+}
+
+const open: ConsoleSession[] = [];
+const applets: Applet[] = [];
+/** To be called after each test. */
+export function closeAll(): void {
+  for (const session of open.splice(0)) session.close();
+  for (const applet of applets.splice(0)) applet.channel.bye('closed');
+}
+
+export async function until(condition: () => boolean, what = 'it'): Promise<void> {
+  for (let turn = 0; turn < 1500; turn += 1) {
+    if (condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  throw new Error(`${what} did not happen`);
+}
+
+export function charter(): { document: string; signature: string } {
+  const document = {
+    v: 'belay-charter/1',
+    account: { id: ACCOUNT, name: 'Example GmbH' },
+    rights: ['desktop_view', 'remote_control'],
+    single_prompt: true,
+  };
+  return {
+    document: Buffer.from(JSON.stringify(document)).toString('base64'),
+    signature: Buffer.alloc(64, 7).toString('base64'),
+  };
+}
+
+export function openConsole(
+  gateway: FakeGateway,
+  gateways = ['wss://gateway.example'],
+  more: { renew?: RemoteSessionOptions['renew']; offlineAfter?: number; returning?: SessionParts['returning'] } = {},
+): Omit<World, 'applet' | 'gateway'> {
+  const [log, shown] = [[] as string[], [] as string[]];
+  const input: World['input'] = {};
+  let network: World['network'] = () => undefined;
+  const surface: Surface = {
+    resize: (_, width, height) => shown.push(`resize ${width} ${height}`),
+    draw: (dirty) => shown.push(`draw ${dirty.length}`),
+    clear: () => shown.push('clear'),
+  };
+  const session = new ConsoleSession(
+    {
+      gateways,
+      ticket: Buffer.alloc(32, 9).toString('base64url'),
+      sessionId: '01234567-89ab-cdef-0001-020304050607',
+      binding: toHex(binding),
+      charter: charter(),
+      ...(more.renew === undefined ? {} : { renew: more.renew }),
+    },
+    {
+      surface,
+      cursor: {
+        shape: (picture) => shown.push(`cursor ${picture?.width ?? 'hidden'}`),
+        position: (x, y) => shown.push(`cursor at ${x} ${y}`),
+        mode: (mode) => shown.push(`cursor ${mode}`),
+        close: () => shown.push('cursor closed'),
+      },
+      attachInput: (_, target) => {
+        input.target = target;
+        shown.push('attached');
+        return () => {
+          shown.push('detached');
+          target.send({ kind: 'release_all' });
+        };
+      },
+      zstd: Zstd.create(),
+      connect: gateway.connect,
+      watchNetwork: (tell) => {
+        network = tell;
+        return () => shown.push('unwatched');
+      },
+      returning: { pauses: PAUSES, ...more.returning },
+      ...(more.offlineAfter === undefined ? {} : { offlineAfter: more.offlineAfter }),
+      version: '0.1.0',
+      platform: 'node',
+    },
+  );
+  const note = <E extends keyof RemoteSessionEvents>(event: E): void => {
+    session.on(event, ((...args: unknown[]) => {
+      log.push([event, ...args.filter((arg) => arg !== undefined && !(arg instanceof Date)).map((arg) => typeof arg === 'object' ? JSON.stringify(arg) : String(arg))].join(' ')); // prettier-ignore
+    }) as RemoteSessionEvents[E]);
+  };
+  for (const event of ['state', 'typing', 'consent', 'denied', 'monitors', 'peer', 'size', 'ended'] as const) note(event);
+  session.on('chat', ({ author, text }) => log.push(`chat ${author} ${text}`));
+  open.push(session);
+  return { session, log, shown, input, network: (news) => network(news) };
+}
+
+export async function connected(returning = false, more: Parameters<typeof openConsole>[2] = {}): Promise<World> {
+  const gateway = new FakeGateway();
+  const applet = new Applet(gateway, returning);
+  const world = { gateway, applet, ...openConsole(gateway, undefined, more) };
+  await until(() => world.log.includes('state connected'), 'the connection');
+  return world;
+}
+
+export async function granted(world: World, rights: ('desktop_view' | 'remote_control')[]): Promise<void> {
+  world.session.request(rights);
+  const { request, rights: asked } = await world.applet.take('request');
+  expect(asked).toEqual(rights);
+  world.applet.send({ kind: 'decision', request, rights, outcome: 'granted' });
+  await until(() => rights.every((right) => world.log.includes(`consent ${right} granted`)), 'the grant');
+}
+
+export const square: Operation = { kind: 'solid', to: { x: 0, y: 0, width: 2, height: 2 }, colour: [1, 2, 3] };
+
+export function picture(number: number, base: number, raw: Uint8Array = encodeOperations([square])): Message {
+  return {
+    ...{ kind: 'screen_update', number, base, width: 8, height: 6, more: false },
+    ...{ rawLength: raw.length, operationsZstd: zstdOf(raw) },
+  } as Message;
+}
+
