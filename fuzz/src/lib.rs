@@ -3,7 +3,6 @@
 //! `cargo xtask fuzz TARGET` lets libFuzzer search; `cargo test -p belay-fuzz` replays the committed corpus.
 
 use belay_wire::gateway::{FromGateway, ToGateway};
-use belay_wire::link::Packet;
 use belay_wire::message::ScreenUpdate;
 use belay_wire::seal::SealFrame;
 use belay_wire::{Message, Moment};
@@ -41,8 +40,8 @@ fn seal(data: &[u8]) {
 
 /// Packets of the link, read alone and by a link with a path.
 fn packet(data: &[u8]) {
-    if let Ok(packet) = Packet::decode(data) {
-        assert_eq!(packet.encode(), data);
+    if let Ok(pieces) = belay_wire::link::decode(data) {
+        assert_eq!(belay_wire::link::encode(&pieces), data);
     }
     let mut link = belay_link::Link::new();
     link.path_up(belay_link::PathId(1), belay_link::PathKind::Datagram, Moment(0));

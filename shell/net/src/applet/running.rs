@@ -187,6 +187,7 @@ impl Served<'_> {
                 self.running.returning = false;
                 self.tell(Event::PartnerLeft(reason)).await
             }
+            Ok(FromGateway::Relaying(_)) => Flow::Continue(()),
             Ok(FromGateway::Refused(reason)) => Flow::Break(Ended::Refused(reason)),
             Ok(FromGateway::Admitted(..)) => lost("the gateway admitted twice"),
             Err(error) => lost(&format!("the gateway broke the protocol: {error}")),
