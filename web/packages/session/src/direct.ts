@@ -1,13 +1,14 @@
 // The console's half of finding a direct path: one WebRTC peer connection with one data channel per attempt. The rest of
 // the session does not wait for it. Specification: docs/protocol/paths.md.
 import { Attempt } from './direct/attempt';
-import { browserPeer, type Peer, type PeerFactory } from './direct/peer';
+import { browserPeer, type Peer, type PeerChannel, type PeerFactory } from './direct/peer';
 import { type Port, type PortEvents } from './direct/port';
 import { type DirectReport, noCandidates, type PathName, type PathProblem } from './paths';
 import { type Relaying } from './wire/gateway';
 import { type PathMessage } from './wire/message';
 
-export type { Peer, PeerFactory, Port, PortEvents };
+export { iceServers } from './direct/peer';
+export type { Peer, PeerChannel, PeerFactory, Port, PortEvents };
 
 /** Pauses before the next attempt, in milliseconds; the last one is repeated. */
 export const RETRIES: readonly number[] = [5000, 15_000, 60_000, 300_000];

@@ -13,6 +13,8 @@ export class FakeGateway {
   readonly frames: [role: string, bytes: Bytes][] = [];
   /** Changes or swallows what is forwarded: a gateway that is not honest. */
   tamper: ((role: string, bytes: Bytes) => Bytes[]) | undefined;
+  /** How long a frame takes to a leg, in milliseconds. */
+  delay = 0;
   /** Return tickets not used yet, in hexadecimal; taken out of here a ticket is no longer known. */
   readonly tickets = new Set<string>();
   private readonly issued = new Set<string>();
@@ -25,6 +27,7 @@ export class FakeGateway {
     const socket = new FakeSocket(
       (bytes) => this.receive(socket, bytes, url, refusal),
       () => this.gone(socket, 'lost'),
+      () => this.delay,
     );
     setTimeout(() => {
       if (refusal === 'unreachable') socket.closed();
@@ -113,6 +116,7 @@ class FakeSocket implements Socket {
   constructor(
     private readonly sent: (bytes: Bytes) => void,
     private readonly left: () => void,
+    private readonly delay: () => number,
   ) {}
 
   send(bytes: Bytes): void {
@@ -126,7 +130,7 @@ class FakeSocket implements Socket {
 
   deliver(bytes: Bytes): void {
     const data = bytes.slice().buffer;
-    setTimeout(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }));
+    setTimeout(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
   }
 
   closed(): void {

@@ -136,6 +136,7 @@ export class Attempt {
     try {
       return this.make({ iceServers: iceServers(this.servers) });
     } catch (error) {
+      if (this.servers === undefined) throw error;
       // An address that the browser does not take must not cost the paths that need no server.
       console.warn('the servers that the gateway names are left out', error);
       return this.make({ iceServers: [] });
