@@ -105,7 +105,19 @@ export class FakeGateway {
   }
 }
 
+/** Things done later in the order in which they were asked for; timers of a browser overtake each other. */
+class Later {
+  private readonly acts: (() => void)[] = [];
+
+  push(act: () => void, delay = 0): void {
+    this.acts.push(act);
+    setTimeout(() => this.acts.shift()?.(), delay);
+  }
+}
+
 class FakeSocket implements Socket {
+  private readonly leaving = new Later();
+  private readonly arriving = new Later();
   binaryType = '';
   readonly bufferedAmount = 0;
   onopen: ((event: never) => void) | null = null;
@@ -121,16 +133,16 @@ class FakeSocket implements Socket {
 
   send(bytes: Bytes): void {
     const copy = bytes.slice();
-    setTimeout(() => this.sent(copy));
+    this.leaving.push(() => this.sent(copy));
   }
 
   close(): void {
-    setTimeout(() => this.left());
+    this.leaving.push(() => this.left());
   }
 
   deliver(bytes: Bytes): void {
     const data = bytes.slice().buffer;
-    setTimeout(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
+    this.arriving.push(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
   }
 
   closed(): void {

@@ -109,6 +109,11 @@ export class Attempt {
     this.candidates += 1;
     if (this.candidates > MAX_CANDIDATES) return;
     count(candidate, this.there);
+    if (candidate === '' && this.candidates === 1) {
+      // There are no more, and there were none.
+      this.fail('no_candidates');
+      return;
+    }
     this.events.changed();
     this.step(async () => {
       try {
