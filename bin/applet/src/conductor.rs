@@ -5,13 +5,14 @@
 
 mod away;
 mod consent;
+mod identity;
 mod violation;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use belay_permission::{Admission, Admitted, EndReason, Input as Consent, Permission, PromptId};
-use belay_seal::SecurityCode;
+use belay_seal::{LinkSecret, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal};
 use belay_wire::{Message, Moment, Right, Rights, message::EndedBy};
 
@@ -21,12 +22,15 @@ use crate::exit::Exit;
 use crate::foreign_text;
 use crate::host_log::{Entry, Whom};
 use away::{Away, Sleep};
+use identity::Identity;
 use violation::Violations;
 
 /// How long the last window stays when nobody closes it: after an ended session, and after bad news.
 const GOOD_BYE: Duration = Duration::from_secs(5);
 const BAD_NEWS: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(15);
+/// What must be read before anything else is done.
+const ALARM: Duration = Duration::from_secs(600);
 /// Time between two lines about input into our own windows.
 const BURST: Duration = Duration::from_secs(10);
 
@@ -52,6 +56,8 @@ pub struct Facts {
     pub platform: String,
     /// Language of the windows, such as `de`.
     pub language: &'static str,
+    /// The secret of the invitation link, where the download came by one.
+    pub link_secret: Option<LinkSecret>,
 }
 
 /// The program's mind.
@@ -75,8 +81,7 @@ pub struct Conductor {
     /// The way is interrupted.
     away: Option<Away>,
     sleep: Sleep,
-    /// The security code, as long as it was not compared.
-    code: Option<SecurityCode>,
+    identity: Identity,
     prompt: Option<(PromptId, Rights)>,
     quiet_until: Option<Moment>,
     deeds: VecDeque<Deed>,
@@ -100,7 +105,7 @@ impl Conductor {
             paired: false,
             away: None,
             sleep: Sleep::default(),
-            code: None,
+            identity: Identity::default(),
             prompt: None,
             quiet_until: None,
             deeds: VecDeque::from([Deed::Show(Show::State(State::Connecting))]),
@@ -205,8 +210,7 @@ impl Conductor {
         self.paired = true;
         // Whoever is newly here came on a way that is clear.
         self.away = None;
-        self.code = Some(code);
-        self.deeds.push_back(Deed::Show(Show::Code(self.code)));
+        self.meet(code);
         self.deeds.push_back(Deed::Send(Message::Welcome {
             version: self.facts.version.clone(),
             platform: self.facts.platform.clone(),
@@ -224,9 +228,7 @@ impl Conductor {
             self.lonely();
         }
         self.paired = false;
-        if self.code.take().is_some() {
-            self.deeds.push_back(Deed::Show(Show::Code(None)));
-        }
+        self.part();
         self.partner = Partner::default();
         self.whom.technician = None;
         self.whom.company = None;
@@ -287,6 +289,7 @@ impl Conductor {
             }
             (Message::Cancel { request }, _) => self.consent(Consent::Cancel { request }, now),
             (Message::Release(rights), _) => self.consent(Consent::Release(rights), now),
+            (Message::LinkProof(proof), _) => self.link_proof(&proof, now),
             (Message::ScreenOpen { monitor }, Admission::With(admitted)) => {
                 self.open_screen(admitted, monitor);
             }
@@ -313,6 +316,8 @@ impl Conductor {
                 | Message::Withdrawn { .. }
                 | Message::Denied { .. }
                 | Message::CharterChecked(_)
+                | Message::LinkProved(_)
+                | Message::NoLinkSecret
                 | Message::Welcome { .. }
                 | Message::Monitors { .. }
                 | Message::CursorShape(_)
@@ -368,13 +373,7 @@ impl Conductor {
                     self.deeds.push_back(Deed::Show(Show::Chat { mine: true, text }));
                 }
             }
-            Person::Compared => {
-                if self.code.take().is_some() {
-                    self.log(Entry::CodeCompared);
-                    self.story(Story::Compared);
-                    self.deeds.push_back(Deed::Show(Show::Code(None)));
-                }
-            }
+            Person::Compared => self.compared(),
             Person::Typing(on) => {
                 if self.paired && self.away.is_none() {
                     self.deeds.push_back(Deed::Send(Message::Typing(on)));
@@ -407,9 +406,7 @@ impl Conductor {
 
     fn over(&mut self, over: Over, exit: Exit, stay: Duration, now: Now) {
         self.away = None;
-        if self.code.take().is_some() {
-            self.deeds.push_back(Deed::Show(Show::Code(None)));
-        }
+        self.part();
         self.story(Story::Over(over));
         self.enter(State::Over(over));
         self.deeds.push_back(Deed::Finish(exit, now.moment + stay));

@@ -151,11 +151,11 @@ pub enum Show {
         expires_at: Moment,
         /// Who asks.
         partner: Partner,
-        /// What to compare first, unless it was compared before.
-        code: Option<SecurityCode>,
+        /// What to compare first.
+        check: Check,
     },
-    /// The security code to compare; `None`: there is none, or it was compared.
-    Code(Option<SecurityCode>),
+    /// How it is known that nobody sits in between.
+    Check(Check),
     /// Take the prompt away.
     HidePrompt(PromptId),
     /// What is shared from now on.
@@ -171,6 +171,20 @@ pub enum Show {
     Typing(bool),
     /// Something for the list of what happened.
     Story(Story),
+}
+
+/// How it is known that the technician's side is the technician's, and nobody sits in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// There is nobody, or the end user has found the codes to be the same.
+    #[default]
+    Nothing,
+    /// The end user compares this code with the technician's.
+    Compare(SecurityCode),
+    /// The same, and with more reason: we hold the secret of a link, and the technician's side has not shown it.
+    Unproved(SecurityCode),
+    /// Both ends hold the secret of the invitation link.
+    Verified,
 }
 
 /// Where the session stands.
@@ -222,6 +236,7 @@ pub enum Story {
     Resumed,
     Offline,
     Compared,
+    Verified,
     Breach,
     Untrusted,
     Asked(Right),

@@ -148,7 +148,14 @@ fn conduct(
         let dial = Dial::new(&tag.origin, &tag.anchors).context("the download is damaged")?;
         let binding = belay_seal::Binding::of(&tag.session_authentication_id).0;
         let expected = charter::Expected { key: tag.charter_key, binding, session: None };
-        let facts = Facts { expected, origin: tag.origin, version, platform, language: language.code() };
+        let facts = Facts {
+            expected,
+            origin: tag.origin,
+            version,
+            platform,
+            language: language.code(),
+            link_secret: tag.link_secret,
+        };
         let workers = Workers::start(happen, say);
         if !workers.has_panic_key() {
             Screenplay.without_panic_key();

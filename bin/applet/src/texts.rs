@@ -75,20 +75,20 @@ texts! {
     offline_heading offline_server offline_technician interrupted_for
     untrusted_heading untrusted_detail
     ended_heading ended_by_end_user ended_by_panic ended_by_technician ended_by_time ended_by_server
-    lost_heading lost_detail
+    lost_heading lost_detail tampered_heading tampered_detail
     refused_heading refused_unknown refused_used refused_expired refused_foreign refused_busy refused_slow_down refused_other
     unreachable_heading unreachable_detail
     trouble_heading trouble_detail
     plain_heading plain_detail damaged_heading damaged_detail no_display no_keyboard_library
     shared_heading nothing_shared view_label control_label stop_view stop_control end_session close panic_hint no_panic_hint
-    view_paused control_paused bar_paused code_heading code_meaning code_same
+    view_paused control_paused bar_paused code_heading code_meaning code_unproved code_verified code_verified_meaning code_same
     chat_tab story_tab chat_empty chat_placeholder chat_not_yet send you typing
     asks_view asks_control asks_both means_view means_control means_both prompt_domain
     allow refuse prompt_warning countdown remaining
     sees uses
     right_view right_control
     story_connected story_technician story_left story_breach story_asked story_granted story_refused story_timed_out
-    story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared
+    story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared story_verified
     story_cancelled story_view_started story_view_ended story_control_ended story_withdrawn story_released story_failed
     story_violation story_untrusted story_log_failed
 }
@@ -119,6 +119,7 @@ impl Texts {
             EndReason::Technician => self.ended_by_technician,
             EndReason::LinkLost => self.lost_detail,
             EndReason::CharterExpired => self.ended_by_time,
+            EndReason::Tampered => self.tampered_detail,
         }
     }
 
@@ -259,9 +260,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well_and_sound_well() {
-        assert_eq!(grouped(SecurityCode(462_748)), "462 748");
-        assert_eq!(grouped(SecurityCode(7)), "000 007");
-        assert_eq!(digit_by_digit(SecurityCode(462_748)), "4 6 2, 7 4 8");
+        let code = |digits| SecurityCode { digits, transcript: [0; 32] };
+        assert_eq!(grouped(code(462_748)), "462 748");
+        assert_eq!(grouped(code(7)), "000 007");
+        assert_eq!(digit_by_digit(code(462_748)), "4 6 2, 7 4 8");
         for (seconds, said) in [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3790, "1 h 3 min")] {
             assert_eq!(length(Duration::from_secs(seconds)), said);
         }

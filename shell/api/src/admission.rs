@@ -105,7 +105,11 @@ impl Admission {
                 if kind == WireKind::Violation {
                     self.note_violation(account, session, right).await;
                 }
-                Some(Command::AppletReport(Report { kind: kind_of(kind), detail: right.name().to_owned() }))
+                if kind == WireKind::Tampered {
+                    self.note_tampering(account, session).await;
+                }
+                let detail = if kind == WireKind::Tampered { TAMPERED } else { right.name() };
+                Some(Command::AppletReport(Report { kind: kind_of(kind), detail: detail.to_owned() }))
             }
             LegEvent::Left(Role::Applet, Leaving::EndedByEndUser) => {
                 Some(Command::End { by: Ender::EndUser })
@@ -249,6 +253,22 @@ impl Admission {
     }
 
     async fn note_violation(&self, account: AccountId, session: SessionId, right: Right) {
+        self.note(
+            SecurityKind::Violation,
+            account,
+            session,
+            format!("the console acted without {}, reported by the applet", right.name()),
+        )
+        .await;
+    }
+
+    async fn note_tampering(&self, account: AccountId, session: SessionId) {
+        let detail = "the proof of the invitation link was wrong, reported by the applet: somebody sits between \
+                      applet and console, or the technician's browser holds another link's secret";
+        self.note(SecurityKind::Tampered, account, session, detail.to_owned()).await;
+    }
+
+    async fn note(&self, kind: SecurityKind, account: AccountId, session: SessionId, detail: String) {
         let address = match self.website.store().view(account).await {
             Ok(view) => view.session(session).await.ok().flatten(),
             Err(_) => None,
@@ -257,12 +277,9 @@ impl Admission {
             .and_then(|session| session.state.end_user_address)
             .and_then(|address| address.parse().ok())
             .unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        self.website.security().notice(
-            Noticed::new(SecurityKind::Violation, address)
-                .account(account)
-                .session(session)
-                .detail(format!("the console acted without {}, reported by the applet", right.name())),
-        );
+        self.website
+            .security()
+            .notice(Noticed::new(kind, address).account(account).session(session).detail(detail));
     }
 
     async fn ended_by_technician(&self, account: AccountId, session: SessionId) -> Option<Command> {
@@ -282,6 +299,9 @@ impl Admission {
         }
     }
 }
+
+/// Detail of the event of a session whose ends found somebody in between.
+const TAMPERED: &str = "tampered";
 
 enum Verdict {
     In { session: SessionId, member: Option<MemberId> },
@@ -327,7 +347,7 @@ fn kind_of(kind: WireKind) -> ReportKind {
         WireKind::Granted => ReportKind::Granted,
         WireKind::Refused => ReportKind::Refused,
         WireKind::Withdrawn => ReportKind::Withdrawn,
-        WireKind::Violation => ReportKind::Violation,
+        WireKind::Violation | WireKind::Tampered => ReportKind::Violation,
     }
 }
 

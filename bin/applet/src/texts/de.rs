@@ -37,6 +37,9 @@ pub const TEXTS: Texts = Texts {
     lost_heading: "Die Verbindung ist abgebrochen",
     lost_detail: "Niemand kann Ihren Computer mehr sehen oder bedienen. Wenn Sie noch Hilfe brauchen, bitten Sie um eine neue Einladung.",
 
+    tampered_heading: "Bitte machen Sie nicht weiter",
+    tampered_detail: "Jemand hat sich zwischen Sie und den Support gesetzt: Das Geheimnis Ihres Einladungslinks passt nicht zu dieser Verbindung. Belay hat sie getrennt. Niemand kann Ihren Computer sehen oder bedienen. Rufen Sie den Support unter einer Nummer an, die Sie kennen, sagen Sie, was hier geschehen ist, und benutzen Sie diesen Link nicht mehr.",
+
     refused_heading: "Mit diesem Programm ist keine Verbindung möglich",
     refused_unknown: "Der Support-Server kennt diesen Download nicht. Bitte gehen Sie zurück zur Support-Seite und laden Sie das Programm noch einmal herunter.",
     refused_used: "Dieser Download wurde schon einmal benutzt, und jeder gilt nur einmal. Bitte lassen Sie sich neu einladen.",
@@ -72,6 +75,9 @@ pub const TEXTS: Texts = Texts {
     bar_paused: "Pause: nichts wird gesehen oder bedient",
     code_heading: "Sicherheitscode",
     code_meaning: "Der Support sieht dieselbe Zahl. Weicht sie ab, lehnen Sie ab und beenden Sie die Sitzung.",
+    code_unproved: "Ihr Einladungslink hätte den Support von selbst bestätigen sollen und hat es nicht getan. Lassen Sie sich die Zahl vorlesen: Ist sie eine andere oder haben Sie Zweifel, lehnen Sie ab und beenden Sie.",
+    code_verified: "Support bestätigt",
+    code_verified_meaning: "Ihr Einladungslink bestätigt: Sie sind mit der Person verbunden, die ihn geschickt hat, und niemand ist dazwischen.",
     code_same: "Stimmt überein",
 
     chat_tab: "Chat",
@@ -115,6 +121,7 @@ pub const TEXTS: Texts = Texts {
     story_offline: "Fünf Minuten ohne Verbindung. Nichts ist mehr freigegeben.",
     story_cut: "Die Verbindung brach ab, bevor Sie geantwortet haben. {technician} muss neu darum bitten, {right}.",
     story_compared: "Sie haben auf beiden Bildschirmen denselben Sicherheitscode gefunden.",
+    story_verified: "Ihr Einladungslink hat die Support bestätigt: Niemand ist dazwischen.",
     story_cancelled: "{technician} bittet nicht mehr darum, {right}.",
     story_view_started: "Ihr Bildschirm wird jetzt gezeigt.",
     story_view_ended: "Ihr Bildschirm wird nicht mehr gezeigt.",

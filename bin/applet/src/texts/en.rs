@@ -37,6 +37,9 @@ pub const TEXTS: Texts = Texts {
     lost_heading: "The connection was lost",
     lost_detail: "Nobody can see or use your computer any more. If you still need help, ask for a new invitation.",
 
+    tampered_heading: "Please do not go on",
+    tampered_detail: "Somebody has placed themselves between you and the technician: the secret of your invitation link does not fit this connection. Belay has cut it. Nobody can see or use your computer. Call the technician on a number that you know, say what happened here, and do not use this link again.",
+
     refused_heading: "This program cannot be used to connect",
     refused_unknown: "The support server does not know this download. Please go back to the support page and download the program again.",
     refused_used: "This download was already used once, and each works only once. Please ask for a new invitation.",
@@ -72,6 +75,9 @@ pub const TEXTS: Texts = Texts {
     bar_paused: "Paused: nothing is seen or used",
     code_heading: "Security code",
     code_meaning: "The technician sees the same number. If it differs, refuse and end.",
+    code_unproved: "Your invitation link should have confirmed the technician by itself, and did not. Ask them for their number: if it differs, or you are in doubt, refuse and end.",
+    code_verified: "Technician verified",
+    code_verified_meaning: "Your invitation link confirms that you are connected to the one who sent it, with nobody in between.",
     code_same: "It is the same",
 
     chat_tab: "Chat",
@@ -115,6 +121,7 @@ pub const TEXTS: Texts = Texts {
     story_offline: "No connection for five minutes. Nothing is shared any more.",
     story_cut: "The connection broke before you answered. {technician} has to ask again {right}.",
     story_compared: "You found the same security code on both screens.",
+    story_verified: "Your invitation link has confirmed the technician's side: nobody is in between.",
     story_cancelled: "{technician} no longer asks {right}.",
     story_view_started: "Your screen is now being shown.",
     story_view_ended: "Your screen is no longer shown.",

@@ -35,7 +35,7 @@ export interface ChannelEvents {
   /** The partner is there and the keys are being made; the n-th pairing of the session. What was before is over. */
   paired?(pairing: number): void;
   /** The keys are made; from now on messages travel. */
-  secured?(code: string): void;
+  secured?(code: string, transcript: Bytes): void;
   /** A message of the partner's, not decoded yet, and the class it came in. */
   message?(bytes: Bytes, of: Class): void;
   /** A connection is lost. If a pairing was there it is kept: what is sent now waits. */
@@ -224,7 +224,7 @@ export class Channel {
       },
       packet: (packet, pairing) => this.opened(link, packet, pairing),
       failed: (pairing) => this.failed(pairing),
-      ready: (code) => this.secured(code),
+      ready: (code, transcript) => this.secured(code, transcript),
       broken: (error) => this.break(error),
     });
     this.link = link;
@@ -240,11 +240,11 @@ export class Channel {
     return this.standing !== 'apart' && (this.standing !== 'resuming' || this.options.role === 'console');
   }
 
-  private secured(code: string): void {
+  private secured(code: string, transcript: Bytes): void {
     if (this.standing !== 'handshake') return;
     this.standing = 'together';
     this.leg.settled();
-    this.events.secured?.(code);
+    this.events.secured?.(code, transcript);
     this.watch();
   }
 

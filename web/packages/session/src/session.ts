@@ -9,6 +9,7 @@ import { type Connect, type GatewayError } from './gateway';
 import { Attachments } from './attachments';
 import { type InputTarget, textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
+import { LinkCheck, readLinkSecret } from './link_secret';
 import { type NetworkNews } from './network';
 import { type Return } from './returning';
 import { type CursorSink } from './screen/cursor';
@@ -55,6 +56,9 @@ export class ConsoleSession implements RemoteSession {
   private readonly channel: Channel;
   private readonly attachments: Attachments;
   private readonly away: Away;
+  private readonly linkCheck: LinkCheck;
+  /** The code of the pairing. */
+  private code = '';
   private readonly unwatch: (() => void) | undefined;
   private zstd: Zstd | undefined;
   private view: ScreenView | undefined;
@@ -92,6 +96,11 @@ export class ConsoleSession implements RemoteSession {
     );
     this.away = new Away((state, detail, since) => this.enter(state, detail, since), parts.offlineAfter);
     this.enter('connecting');
+    this.linkCheck = new LinkCheck(options.linkSecret === undefined ? undefined : readLinkSecret(options.linkSecret), {
+      send: (message) => this.channel.send(message),
+      verified: () => this.emitter.emit('security_code', this.code, true),
+      tampered: () => this.lose('tampered'),
+    });
     const { renew } = options;
     const returning: Return = {
       ...parts.returning,
@@ -118,7 +127,7 @@ export class ConsoleSession implements RemoteSession {
     this.channel = new Channel(channelOptions, {
       admitted: () => this.admitted(),
       paired: () => this.paired(),
-      secured: (code) => this.emitter.emit('security_code', code),
+      secured: (code, transcript) => this.secured(code, transcript),
       message: (bytes, of) => this.receive(bytes, of),
       interrupted: (by) => this.interrupted(by),
       resumed: () => this.resumed(),
@@ -159,7 +168,10 @@ export class ConsoleSession implements RemoteSession {
   }
 
   request(rights: Right[]): void {
-    if (this.state === 'connected') this.consent.request(rights, this.rights);
+    // The end user's program must know by then whether to trust this pairing.
+    this.linkCheck.afterProof(() => {
+      if (this.state === 'connected') this.consent.request(rights, this.rights);
+    });
   }
 
   release(right: Right): void {
@@ -278,7 +290,14 @@ export class ConsoleSession implements RemoteSession {
     this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
   }
 
+  private secured(code: string, transcript: Bytes): void {
+    this.code = code;
+    this.emitter.emit('security_code', code, false);
+    this.linkCheck.begin(transcript);
+  }
+
   private paired(): void {
+    this.linkCheck.end();
     this.away.end();
     this.attachments.pause();
     this.startOver();
@@ -340,6 +359,12 @@ export class ConsoleSession implements RemoteSession {
         this.charterRefused = !message.accepted;
         if (this.charterRefused) this.enter(this.state, 'charter_refused');
         return;
+      case 'link_proved':
+        void this.linkCheck.answered(message.proof);
+        return;
+      case 'no_link_secret':
+        // Downloaded by PIN, or without the fragment: people compare the codes.
+        return;
       case 'chat':
         this.emitter.emit('chat', {
           id: toUuid(message.line),
@@ -371,6 +396,7 @@ export class ConsoleSession implements RemoteSession {
       case 'request':
       case 'cancel':
       case 'release':
+      case 'link_proof':
       case 'screen_open':
       case 'screen_close':
       case 'screen_resync':
@@ -465,6 +491,7 @@ export class ConsoleSession implements RemoteSession {
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
     clearTimeout(this.patience);
+    this.linkCheck.end();
     this.away.end();
     this.unwatch?.();
     this.attachments.pause();
