@@ -50,7 +50,7 @@ impl Admission {
                 (SecurityKind::ReturnRefused, self.admit_again(&request, through).await)
             }
             Role::Applet => (SecurityKind::AdmissionRefused, self.admit_applet(&request, through).await),
-            Role::Console => match self.admit_console(&request).await {
+            Role::Console => match self.admit_console(&request, through).await {
                 // Tickets of both kinds look alike: what is no console ticket may be a return ticket.
                 Ok(Verdict::Out { reason: Refusal::Unknown, account: None, .. }) => {
                     match self.admit_again(&request, through).await {
@@ -77,6 +77,8 @@ impl Admission {
                     }
                 }
             }
+            // Nobody did anything wrong: the console tries the next gateway of its list.
+            Ok(Verdict::Elsewhere) => Err(Refusal::Unavailable),
             Ok(Verdict::Out { reason, account, session }) => {
                 let mut noticed = Noticed::new(kind, address).detail(word(reason));
                 if let Some(account) = account {
@@ -186,14 +188,14 @@ impl Admission {
         }
     }
 
-    async fn admit_console(&self, request: &AdmitRequest) -> Result<Verdict, StoreError> {
+    async fn admit_console(&self, request: &AdmitRequest, through: Through) -> Result<Verdict, StoreError> {
         let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
         let Ok(ticket) = <[u8; LegTicket::LEN]>::try_from(request.credential.as_slice()) else {
             return out(Refusal::Protocol, None, None);
         };
         let store = self.website.store();
-        let ticket = LegTicket::from_bytes(ticket);
-        let Some(ticket) = store.directory().take_console_ticket(&ticket, self.website.now()).await? else {
+        let (secret, now) = (LegTicket::from_bytes(ticket), self.website.now());
+        let Some(ticket) = store.directory().take_console_ticket(&secret, now).await? else {
             return out(Refusal::Unknown, None, None);
         };
         let (account, session) = (Some(ticket.account), Some(ticket.session));
@@ -204,6 +206,12 @@ impl Admission {
             return out(Refusal::Unknown, account, session);
         };
         if holds(&found.state, ticket.member) {
+            if self.applet_is_elsewhere(ticket.account, ticket.session, &found.state, through).await? {
+                let (account, session) = (ticket.account, ticket.session);
+                let directory = store.directory();
+                directory.create_console_ticket(&secret, account, session, ticket.member, now).await?;
+                return Ok(Verdict::Elsewhere);
+            }
             Ok(Verdict::In { session: ticket.session, member: Some(ticket.member) })
         } else {
             out(Refusal::Expired, account, session)
@@ -244,12 +252,31 @@ impl Admission {
                 let found = store.view(account).await?.session(session).await?;
                 match (found, member) {
                     (Some(found), Some(member)) if holds(&found.state, member) => {
+                        // The ticket is taken once more within two minutes: its successor was not used.
+                        if self.applet_is_elsewhere(account, session, &found.state, through).await? {
+                            return Ok(Verdict::Elsewhere);
+                        }
                         Ok(Verdict::In { session, member: Some(member) })
                     }
                     _ => over(),
                 }
             }
         }
+    }
+
+    /// Does the applet wait at another gateway, one that the console can find in its list?
+    async fn applet_is_elsewhere(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        state: &State,
+        through: Through,
+    ) -> Result<bool, StoreError> {
+        if state.phase != Phase::Active {
+            return Ok(false);
+        }
+        let at = self.website.store().view(account).await?.applet_through(session).await?;
+        Ok(at != through && self.website.place_of(at).is_some())
     }
 
     async fn note_violation(&self, account: AccountId, session: SessionId, right: Right) {
@@ -304,8 +331,17 @@ impl Admission {
 const TAMPERED: &str = "tampered";
 
 enum Verdict {
-    In { session: SessionId, member: Option<MemberId> },
-    Out { reason: Refusal, account: Option<AccountId>, session: Option<SessionId> },
+    In {
+        session: SessionId,
+        member: Option<MemberId>,
+    },
+    /// Let in at another gateway: there the applet is.
+    Elsewhere,
+    Out {
+        reason: Refusal,
+        account: Option<AccountId>,
+        session: Option<SessionId>,
+    },
 }
 
 /// Is this the technician of a session that goes on, be its applet there or away?

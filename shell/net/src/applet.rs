@@ -1,6 +1,7 @@
 //! The applet's connection: finds a gateway, is admitted, carries messages, and comes back after every loss
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
+mod choice;
 mod reach;
 mod running;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::dial::{Dial, DialError};
+use choice::Choice;
 use reach::Credential;
 use running::{Ended, Running};
 
@@ -115,8 +117,9 @@ async fn live(
     happened: &mpsc::Sender<Event>,
     wanted: &mut mpsc::Receiver<Command>,
 ) -> Option<Event> {
+    let mut choice = Choice::default();
     let (mut socket, session, mut ticket) =
-        match reach::reach(dial, leg, &Credential::First(leg.id.clone())).await {
+        match choice.reach(dial, leg, &Credential::First(leg.id.clone())).await {
             Ok(Ok(admitted)) => admitted,
             Ok(Err(refusal)) => return Some(Event::Refused(refusal)),
             Err(error) => return Some(Event::Unreachable(error)),
@@ -138,7 +141,7 @@ async fn live(
             if running.wait(wait.mul_f64(share), wanted).await.is_break() {
                 return None;
             }
-            match reach::reach(dial, leg, &Credential::Return(ticket.clone())).await {
+            match choice.reach(dial, leg, &Credential::Return(ticket.clone())).await {
                 Ok(Ok((socket, _, next))) => {
                     ticket = next;
                     break socket;

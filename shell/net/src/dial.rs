@@ -116,12 +116,18 @@ impl Dial {
         tokio::time::timeout(WITHIN, asked).await.map_err(|_| self.silent(&self.origin))?
     }
 
-    /// Opens the WebSocket to one gateway.
-    pub(crate) async fn gateway(
+    /// Connects to one gateway by TLS.
+    pub(crate) async fn reach(&self, gateway: &Uri) -> Result<TlsStream<TcpStream>, DialError> {
+        Ok(self.connect(gateway).await?.1)
+    }
+
+    /// Opens the WebSocket over a connection to this gateway.
+    pub(crate) async fn upgrade(
         &self,
         gateway: &Uri,
+        stream: TlsStream<TcpStream>,
     ) -> Result<WebSocketStream<TlsStream<TcpStream>>, DialError> {
-        let (host, stream) = self.connect(gateway).await?;
+        let host = gateway.authority().map(ToString::to_string).unwrap_or_default();
         let wrong = |reason: String| DialError::Answer { host: host.clone(), reason };
         let mut request = gateway.into_client_request().map_err(|error| wrong(error.to_string()))?;
         request.headers_mut().insert(

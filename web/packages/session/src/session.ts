@@ -27,6 +27,8 @@ import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
+/** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
+const SEEK: readonly [first: number, longest: number] = [10_000, 120_000];
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -41,6 +43,8 @@ export interface SessionParts {
   watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
   /** How a lost connection comes back, if not as usual. */
   returning?: Pick<Return, 'pauses' | 'silence'>;
+  /** In place of the first of `SEEK`, always. */
+  seekAfter?: number;
   /** After how many milliseconds a lost connection counts as offline. */
   offlineAfter?: number;
   version: string;
@@ -72,6 +76,9 @@ export class ConsoleSession implements RemoteSession {
   private partnerTypes = false;
   private waitingLines: Message[] = [];
   private patience: ReturnType<typeof setTimeout> | undefined;
+  private severalGateways: boolean;
+  private seeking: ReturnType<typeof setTimeout> | undefined;
+  private seekAfter = SEEK[0];
 
   /** Throws `RangeError` when an option is malformed. */
   constructor(
@@ -96,6 +103,7 @@ export class ConsoleSession implements RemoteSession {
     );
     this.away = new Away((state, detail, since) => this.enter(state, detail, since), parts.offlineAfter);
     this.enter('connecting');
+    this.severalGateways = options.gateways.length > 1;
     this.linkCheck = new LinkCheck(options.linkSecret === undefined ? undefined : readLinkSecret(options.linkSecret), {
       send: (message) => this.channel.send(message),
       verified: () => this.emitter.emit('security_code', this.code, true),
@@ -109,6 +117,7 @@ export class ConsoleSession implements RemoteSession {
         : {
             renew: async () => {
               const { gateways, ticket } = await renew();
+              this.severalGateways = gateways.length > 1;
               return { gateways, credential: fromBase64(ticket) };
             },
           }),
@@ -220,7 +229,22 @@ export class ConsoleSession implements RemoteSession {
     this.emitter.emit('state', state, detail, since);
   }
 
+  /** The applet may have come back at another gateway; the website sends us there when we come in anew. */
+  private seek(): void {
+    this.found();
+    if (!this.severalGateways || this.over) return;
+    this.seeking = setTimeout(() => {
+      this.seekAfter = Math.min(this.seekAfter * 2, SEEK[1]);
+      this.channel.abandon();
+    }, this.parts.seekAfter ?? this.seekAfter);
+  }
+
+  private found(): void {
+    clearTimeout(this.seeking);
+  }
+
   private admitted(): void {
+    this.seek();
     if (this.channel.held) {
       this.away.begin('partner');
     } else {
@@ -231,6 +255,8 @@ export class ConsoleSession implements RemoteSession {
 
   private interrupted(by: Interruption): void {
     if (this.over) return;
+    if (by === 'partner') this.seek();
+    else this.found();
     if (this.channel.held || by === 'gateway') {
       this.away.begin(by);
       this.pauseAll();
@@ -256,6 +282,8 @@ export class ConsoleSession implements RemoteSession {
 
   private resumed(): void {
     if (this.over) return;
+    this.found();
+    this.seekAfter = SEEK[0];
     this.away.end();
     if (this.welcomed) this.connected();
     else this.await();
@@ -297,6 +325,8 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private paired(): void {
+    this.found();
+    this.seekAfter = SEEK[0];
     this.linkCheck.end();
     this.away.end();
     this.attachments.pause();
@@ -491,6 +521,7 @@ export class ConsoleSession implements RemoteSession {
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
     clearTimeout(this.patience);
+    this.found();
     this.linkCheck.end();
     this.away.end();
     this.unwatch?.();

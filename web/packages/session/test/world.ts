@@ -145,7 +145,7 @@ export function charter(): { document: string; signature: string } {
 export function openConsole(
   gateway: FakeGateway,
   gateways = ['wss://gateway.example'],
-  more: { linkSecret?: string; renew?: RemoteSessionOptions['renew']; offlineAfter?: number; returning?: SessionParts['returning'] } = {},
+  more: { linkSecret?: string; renew?: RemoteSessionOptions['renew']; offlineAfter?: number; seekAfter?: number; returning?: SessionParts['returning'] } = {},
 ): Omit<World, 'applet' | 'gateway'> {
   const [log, shown] = [[] as string[], [] as string[]];
   const input: World['input'] = {};
@@ -188,6 +188,7 @@ export function openConsole(
         return () => shown.push('unwatched');
       },
       returning: { pauses: PAUSES, ...more.returning },
+      ...(more.seekAfter === undefined ? {} : { seekAfter: more.seekAfter }),
       ...(more.offlineAfter === undefined ? {} : { offlineAfter: more.offlineAfter }),
       version: '0.1.0',
       platform: 'node',
