@@ -231,7 +231,7 @@ fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn public_origin(config: &Config, address: SocketAddr) -> Origin {
+pub(crate) fn public_origin(config: &Config, address: SocketAddr) -> Origin {
     config.public_url.clone().unwrap_or_else(|| Origin::new("localhost", address.port()))
 }
 

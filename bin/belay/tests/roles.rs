@@ -162,19 +162,28 @@ struct Leg(WebSocketStream<TlsStream<tokio::net::TcpStream>>);
 
 impl Leg {
     async fn says_hello(at: &Server, account: &str, credential: Vec<u8>) -> (Self, FromGateway) {
-        Self::says(at, Role::Applet, account, credential).await
+        Self::says(at, None, account, credential).await
     }
 
-    async fn says(at: &Server, role: Role, account: &str, credential: Vec<u8>) -> (Self, FromGateway) {
+    /// A page is a console's, and says its origin.
+    async fn says(
+        at: &Server,
+        origin: Option<&str>,
+        account: &str,
+        credential: Vec<u8>,
+    ) -> (Self, FromGateway) {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", at.port())).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(tls(&at.anchor())).connect(name, stream).await.unwrap();
         let mut request = format!("wss://localhost:{}/gateway/v1", at.port()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
         let mut leg = Self(socket);
         let hello = Hello {
-            role,
+            role: if origin.is_some() { Role::Console } else { Role::Applet },
             account: account.parse().unwrap(),
             credential,
             version: "0.1.0".into(),
@@ -332,13 +341,12 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
     assert!(leg.next().await.is_none(), "the connection died with the gateway");
     let (leg, second) = admitted(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
     assert_eq!(town.tess.state(&session), "waiting");
-    let (_, used) = Leg::says_hello(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
-    assert_eq!(used, FromGateway::Refused(Refusal::Used));
-
     drop(leg);
     town.tess.wait_for_state(&session, "reconnecting");
     let (mut leg, _) = admitted(&town.gateways[1], &account, second.secret_bytes().to_vec()).await;
     town.tess.wait_for_state(&session, "waiting");
+    let (_, used) = Leg::says_hello(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
+    assert_eq!(used, FromGateway::Refused(Refusal::Used), "its successor was used");
 
     town.tess.json("POST", &format!("/sessions/{session}/end"), Value::Null);
     let told = leg.next().await;
@@ -356,10 +364,11 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
 }
 
 /// A console's hello at one gateway.
-async fn console_at(at: &Server, account: &str, ticket: &str) -> FromGateway {
+async fn console_at(town: &Installation, gateway: usize, account: &str, ticket: &str) -> FromGateway {
     use base64::Engine;
     let ticket = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(ticket).unwrap();
-    Leg::says(at, Role::Console, account, ticket).await.1
+    let origin = town.website.ready["url"].as_str();
+    Leg::says(&town.gateways[gateway], origin, account, ticket).await.1
 }
 
 /// The next thing that happens to an applet, but for what does not matter here.
@@ -403,10 +412,10 @@ async fn an_applet_passes_over_the_dead_and_the_full_and_the_console_follows() {
     let here = (1..3).find(|at| urls[0] == url_of(town.ports[*at])).expect("one that takes applets");
     let there = 3 - here;
     let ticket = connection["ticket"].as_str().unwrap();
-    let elsewhere = console_at(&town.gateways[there], &account, ticket).await;
+    let elsewhere = console_at(&town, there, &account, ticket).await;
     assert_eq!(elsewhere, FromGateway::Refused(Refusal::Unavailable));
-    assert_eq!(console_at(&town.gateways[0], &account, ticket).await, FromGateway::Refused(Refusal::Full));
-    let right = console_at(&town.gateways[here], &account, ticket).await;
+    assert_eq!(console_at(&town, 0, &account, ticket).await, FromGateway::Refused(Refusal::Full));
+    let right = console_at(&town, here, &account, ticket).await;
     assert!(matches!(right, FromGateway::Admitted(..)), "{right:?}");
 
     // The gateway dies: the applet comes back through the other, and the console is sent there.
@@ -422,6 +431,6 @@ async fn an_applet_passes_over_the_dead_and_the_full_and_the_console_follows() {
     let connection = town.tess.json("POST", &format!("/sessions/{session}/connect"), Value::Null);
     assert_eq!(connection["gateways"][0], url_of(town.ports[there]));
     let ticket = connection["ticket"].as_str().unwrap();
-    let followed = console_at(&town.gateways[there], &account, ticket).await;
+    let followed = console_at(&town, there, &account, ticket).await;
     assert!(matches!(followed, FromGateway::Admitted(..)), "{followed:?}");
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod applet;
+pub mod check;
 mod dial;
 pub mod gateway;
 pub mod mux;
