@@ -29,6 +29,8 @@ use violation::Violations;
 const GOOD_BYE: Duration = Duration::from_secs(5);
 const BAD_NEWS: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(15);
+/// Time for a look at the way to the server, and for reading what was found.
+const FACTS: Duration = Duration::from_secs(120);
 /// What must be read before anything else is done.
 const ALARM: Duration = Duration::from_secs(600);
 /// Time between two lines about input into our own windows.
@@ -143,7 +145,12 @@ impl Conductor {
                 self.enter(State::Waiting);
             }
             Happening::Refused(refusal) => self.refused(refusal, now),
-            Happening::Unreachable => self.over(Over::Unreachable, Exit::NoGateway, BAD_NEWS, now),
+            Happening::Unreachable => {
+                self.over(Over::Unreachable, Exit::NoGateway, FACTS, now);
+                self.deeds.push_back(Deed::Examine);
+            }
+            // Nobody asked while the connection stands.
+            Happening::Examined(_) => {}
             Happening::Paired(code) => self.paired(code, now),
             Happening::Interrupted(far) => self.interrupted(far, now),
             Happening::Returned => self.returned(now),
@@ -190,8 +197,13 @@ impl Conductor {
         matches!(self.state, State::Over(_))
     }
 
-    /// Whoever ends a session whose connection just broke has ended it, whatever the network says.
+    /// Whoever ends a session whose connection just broke has ended it, whatever the network says. What was found of the
+    /// way to the server is told.
     fn afterwards(&mut self, happening: Happening, now: Now) {
+        if let Happening::Examined(checks) = happening {
+            checks.into_iter().for_each(|check| self.story(Story::Way(check)));
+            return;
+        }
         if self.state == State::Over(Over::Lost) && matches!(happening, Happening::Person(Person::Panicked)) {
             self.log(Entry::Ended(EndReason::PanicKey));
             self.over(Over::Ended(EndReason::PanicKey), Exit::Ended, GOOD_BYE, now);

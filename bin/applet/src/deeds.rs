@@ -1,5 +1,6 @@
 //! What the conductor hears and what it has done: the seam between deciding and doing.
 
+use belay_net::check as way;
 use belay_permission::{Admitted, Answer, EndReason, PromptId};
 use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind};
@@ -22,6 +23,8 @@ pub enum Happening {
     Refused(Refusal),
     /// No gateway could be reached.
     Unreachable,
+    /// What works of the way to the server, step by step.
+    Examined(Vec<way::Check>),
     /// A console is there, sealed; an earlier one is over.
     Paired(SecurityCode),
     /// The way to the console is interrupted; the pairing is kept.
@@ -104,6 +107,8 @@ pub enum Deed {
     LetGo,
     /// Write into the host log.
     Log(Whom, Entry),
+    /// Look which step of the way to the server does not work.
+    Examine,
     /// Show the person at this computer.
     Show(Show),
     /// End the program with this code when the time comes, or when the person closes the window.
@@ -237,6 +242,7 @@ pub enum Story {
     Offline,
     Compared,
     Verified,
+    Way(way::Check),
     Breach,
     Untrusted,
     Asked(Right),

@@ -144,7 +144,7 @@ fn read_secret(file: &mut (impl Read + Seek), len: u64) -> std::io::Result<Optio
 }
 
 /// `https://`, a host name or address, perhaps a port, and nothing else.
-fn is_origin(text: &str) -> bool {
+pub fn is_origin(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else { return false };
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {

@@ -266,6 +266,25 @@ fn a_lost_server_ends_all_rights_and_the_program() {
 }
 
 #[test]
+fn a_server_that_cannot_be_reached_is_looked_at() {
+    use belay_net::check::{Check as WayCheck, Step, Verdict};
+    let mut stage = Stage::new();
+    let deeds = stage.happens(Happening::Unreachable);
+    assert!(deeds.contains(&Deed::Examine));
+    assert!(deeds.contains(&Deed::Show(Show::State(State::Over(Over::Unreachable)))));
+    let check = WayCheck {
+        step: Step::Name,
+        host: "help.example.org".into(),
+        verdict: Verdict::Good,
+        took: Duration::ZERO,
+        addresses: Vec::new(),
+        certificate: None,
+    };
+    let deeds = stage.happens(Happening::Examined(vec![check.clone()]));
+    assert_eq!(deeds, [Deed::Show(Show::Story(Story::Way(check)))]);
+}
+
+#[test]
 fn refusals_have_exit_codes_of_their_own() {
     for (refusal, exit) in [
         (Refusal::Unknown, Exit::IdUnknown),

@@ -112,7 +112,7 @@ impl Stage {
         }
         self.show_pause(state);
         main.set_over(matches!(state, State::Over(_)));
-        main.set_bare(matches!(state, State::Over(Over::Refused(_) | Over::Unreachable)));
+        main.set_bare(matches!(state, State::Over(Over::Refused(_))));
         if let State::Connected(partner) = state {
             main.set_window_title(shared(fill(texts.title, &[("operator", &partner.company)])));
             main.set_heading_company(partner.company.as_str().into());
@@ -198,6 +198,10 @@ impl Stage {
     /// Adds a line to what happened.
     pub(super) fn add_story(&self, story: &Story) {
         let texts = self.look.texts;
+        if let Story::Way(check) = story {
+            let (text, alarming) = (shared(texts.way(check)), check.is_fatal());
+            return push(&self.story, StoryLine { text, at: clock_time(), alarming });
+        }
         let (text, right, alarming) = match story {
             Story::Connected => (texts.story_connected, None, false),
             Story::Technician(_) => (texts.story_technician, None, false),
@@ -209,6 +213,8 @@ impl Stage {
             Story::Compared => (texts.story_compared, None, false),
             Story::Verified => (texts.story_verified, None, false),
             Story::Cut(right) => (texts.story_cut, Some(*right), false),
+            // Said above.
+            Story::Way(_) => return,
             Story::Breach => (texts.story_breach, None, true),
             Story::Untrusted => (texts.story_untrusted, None, true),
             Story::Asked(right) => (texts.story_asked, Some(*right), false),
