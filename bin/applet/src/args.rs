@@ -9,7 +9,7 @@ use crate::texts::Language;
 /// Belay lets a technician help on this computer, with your consent and for as long as you like.
 ///
 /// Without options it opens its window and waits for the technician. Exit codes: 0 session ended, 2 wrong use or no session in
-/// this file, 3 no gateway reached, 4 session id unknown, 5 no display, 6 session id used before, 7 expired,
+/// this file, 3 no gateway reached (or --check found something in the way), 4 session id unknown, 5 no display, 6 session id used before, 7 expired,
 /// 8 of another account, 1 a fault of the program.
 #[derive(Debug, Parser)]
 #[command(name = "belay-applet", version)]
@@ -25,6 +25,10 @@ pub struct Args {
     /// Colours of the windows [default: the computer's]
     #[arg(long, value_name = "COLOURS", env = "BELAY_APPEARANCE")]
     pub appearance: Option<Appearance>,
+
+    /// Only look whether the support server can be reached from here, say so, and end; of this download, or at ADDRESS (https://host)
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "")]
+    pub check: Option<String>,
 
     /// Leave the program's file in place after the session
     #[arg(long)]

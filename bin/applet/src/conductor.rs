@@ -5,6 +5,7 @@
 
 mod away;
 mod consent;
+mod identity;
 mod known_lines;
 mod violation;
 
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use belay_permission::{Admission, Admitted, EndReason, Input as Consent, Permission, PromptId};
-use belay_seal::SecurityCode;
+use belay_seal::{LinkSecret, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal};
 use belay_wire::{Message, Moment, Right, Rights, message::EndedBy};
 
@@ -22,6 +23,7 @@ use crate::exit::Exit;
 use crate::foreign_text;
 use crate::host_log::{Entry, Whom};
 use away::{Away, Sleep};
+use identity::Identity;
 use known_lines::KnownLines;
 use violation::Violations;
 
@@ -29,6 +31,10 @@ use violation::Violations;
 const GOOD_BYE: Duration = Duration::from_secs(5);
 const BAD_NEWS: Duration = Duration::from_secs(10);
 const REFUSED: Duration = Duration::from_secs(15);
+/// Time for a look at the way to the server, and for reading what was found.
+const FACTS: Duration = Duration::from_secs(120);
+/// What must be read before anything else is done.
+const ALARM: Duration = Duration::from_secs(600);
 /// Time between two lines about input into our own windows.
 const BURST: Duration = Duration::from_secs(10);
 
@@ -54,6 +60,8 @@ pub struct Facts {
     pub platform: String,
     /// Language of the windows, such as `de`.
     pub language: &'static str,
+    /// The secret of the invitation link, where the download came by one.
+    pub link_secret: Option<LinkSecret>,
 }
 
 /// The program's mind.
@@ -78,8 +86,7 @@ pub struct Conductor {
     /// The way is interrupted.
     away: Option<Away>,
     sleep: Sleep,
-    /// The security code, as long as it was not compared.
-    code: Option<SecurityCode>,
+    identity: Identity,
     prompt: Option<(PromptId, Rights)>,
     quiet_until: Option<Moment>,
     deeds: VecDeque<Deed>,
@@ -104,7 +111,7 @@ impl Conductor {
             paired: false,
             away: None,
             sleep: Sleep::default(),
-            code: None,
+            identity: Identity::default(),
             prompt: None,
             quiet_until: None,
             deeds: VecDeque::from([Deed::Show(Show::State(State::Connecting))]),
@@ -142,7 +149,12 @@ impl Conductor {
                 self.enter(State::Waiting);
             }
             Happening::Refused(refusal) => self.refused(refusal, now),
-            Happening::Unreachable => self.over(Over::Unreachable, Exit::NoGateway, BAD_NEWS, now),
+            Happening::Unreachable => {
+                self.over(Over::Unreachable, Exit::NoGateway, FACTS, now);
+                self.deeds.push_back(Deed::Examine);
+            }
+            // Nobody asked while the connection stands.
+            Happening::Examined(_) => {}
             Happening::Paired(code) => self.paired(code, now),
             Happening::Interrupted(far) => self.interrupted(far, now),
             Happening::Returned => self.returned(now),
@@ -189,8 +201,13 @@ impl Conductor {
         matches!(self.state, State::Over(_))
     }
 
-    /// Whoever ends a session whose connection just broke has ended it, whatever the network says.
+    /// Whoever ends a session whose connection just broke has ended it, whatever the network says. What was found of the
+    /// way to the server is told.
     fn afterwards(&mut self, happening: Happening, now: Now) {
+        if let Happening::Examined(checks) = happening {
+            checks.into_iter().for_each(|check| self.story(Story::Way(check)));
+            return;
+        }
         if self.state == State::Over(Over::Lost) && matches!(happening, Happening::Person(Person::Panicked)) {
             self.log(Entry::Ended(EndReason::PanicKey));
             self.over(Over::Ended(EndReason::PanicKey), Exit::Ended, GOOD_BYE, now);
@@ -209,8 +226,7 @@ impl Conductor {
         self.paired = true;
         // Whoever is newly here came on a way that is clear.
         self.away = None;
-        self.code = Some(code);
-        self.deeds.push_back(Deed::Show(Show::Code(self.code)));
+        self.meet(code);
         self.deeds.push_back(Deed::Send(Message::Welcome {
             version: self.facts.version.clone(),
             platform: self.facts.platform.clone(),
@@ -228,9 +244,7 @@ impl Conductor {
             self.lonely();
         }
         self.paired = false;
-        if self.code.take().is_some() {
-            self.deeds.push_back(Deed::Show(Show::Code(None)));
-        }
+        self.part();
         self.partner = Partner::default();
         self.whom.technician = None;
         self.whom.company = None;
@@ -291,6 +305,7 @@ impl Conductor {
             }
             (Message::Cancel { request }, _) => self.consent(Consent::Cancel { request }, now),
             (Message::Release(rights), _) => self.consent(Consent::Release(rights), now),
+            (Message::LinkProof(proof), _) => self.link_proof(&proof, now),
             (Message::ScreenOpen { monitor }, Admission::With(admitted)) => {
                 self.open_screen(admitted, monitor);
             }
@@ -317,6 +332,8 @@ impl Conductor {
                 | Message::Withdrawn { .. }
                 | Message::Denied { .. }
                 | Message::CharterChecked(_)
+                | Message::LinkProved(_)
+                | Message::NoLinkSecret
                 | Message::Welcome { .. }
                 | Message::Monitors { .. }
                 | Message::CursorShape(_)
@@ -379,13 +396,7 @@ impl Conductor {
                     self.deeds.push_back(Deed::Show(Show::Chat { mine: true, text }));
                 }
             }
-            Person::Compared => {
-                if self.code.take().is_some() {
-                    self.log(Entry::CodeCompared);
-                    self.story(Story::Compared);
-                    self.deeds.push_back(Deed::Show(Show::Code(None)));
-                }
-            }
+            Person::Compared => self.compared(),
             Person::Typing(on) => {
                 if self.paired && self.away.is_none() {
                     self.deeds.push_back(Deed::Send(Message::Typing(on)));
@@ -418,9 +429,7 @@ impl Conductor {
 
     fn over(&mut self, over: Over, exit: Exit, stay: Duration, now: Now) {
         self.away = None;
-        if self.code.take().is_some() {
-            self.deeds.push_back(Deed::Show(Show::Code(None)));
-        }
+        self.part();
         self.story(Story::Over(over));
         self.enter(State::Over(over));
         self.deeds.push_back(Deed::Finish(exit, now.moment + stay));

@@ -1,5 +1,6 @@
 //! What the conductor hears and what it has done: the seam between deciding and doing.
 
+use belay_net::check as way;
 use belay_permission::{Admitted, Answer, EndReason, PromptId};
 use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind};
@@ -22,6 +23,8 @@ pub enum Happening {
     Refused(Refusal),
     /// No gateway could be reached.
     Unreachable,
+    /// What works of the way to the server, step by step.
+    Examined(Vec<way::Check>),
     /// A console is there, sealed; an earlier one is over.
     Paired(SecurityCode),
     /// The way to the console is interrupted; the pairing is kept.
@@ -104,6 +107,8 @@ pub enum Deed {
     LetGo,
     /// Write into the host log.
     Log(Whom, Entry),
+    /// Look which step of the way to the server does not work.
+    Examine,
     /// Show the person at this computer.
     Show(Show),
     /// End the program with this code when the time comes, or when the person closes the window.
@@ -151,11 +156,11 @@ pub enum Show {
         expires_at: Moment,
         /// Who asks.
         partner: Partner,
-        /// What to compare first, unless it was compared before.
-        code: Option<SecurityCode>,
+        /// What to compare first.
+        check: Check,
     },
-    /// The security code to compare; `None`: there is none, or it was compared.
-    Code(Option<SecurityCode>),
+    /// How it is known that nobody sits in between.
+    Check(Check),
     /// Take the prompt away.
     HidePrompt(PromptId),
     /// What is shared from now on.
@@ -171,6 +176,20 @@ pub enum Show {
     Typing(bool),
     /// Something for the list of what happened.
     Story(Story),
+}
+
+/// How it is known that the technician's side is the technician's, and nobody sits in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Check {
+    /// There is nobody, or the end user has found the codes to be the same.
+    #[default]
+    Nothing,
+    /// The end user compares this code with the technician's.
+    Compare(SecurityCode),
+    /// The same, and with more reason: we hold the secret of a link, and the technician's side has not shown it.
+    Unproved(SecurityCode),
+    /// Both ends hold the secret of the invitation link.
+    Verified,
 }
 
 /// Where the session stands.
@@ -222,6 +241,8 @@ pub enum Story {
     Resumed,
     Offline,
     Compared,
+    Verified,
+    Way(way::Check),
     Breach,
     Untrusted,
     Asked(Right),

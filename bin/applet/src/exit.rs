@@ -24,6 +24,8 @@ pub enum Exit {
     IdExpired = 7,
     /// The session id belongs to another account or installation.
     IdForeign = 8,
+    /// Somebody sits between this program and the technician.
+    Tampered = 9,
 }
 
 impl Exit {

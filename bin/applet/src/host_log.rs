@@ -45,6 +45,10 @@ pub enum Entry {
     PromptInterrupted(Rights),
     /// They found the security code to be the same on both screens.
     CodeCompared,
+    /// The technician's side proved that it has the secret of the invitation link.
+    LinkVerified,
+    /// Its proof was wrong: somebody sits in between.
+    Tampered,
     /// Pictures of the screen are being sent.
     ViewStarted,
     /// No longer.
@@ -204,6 +208,8 @@ fn event(entry: &Entry) -> &'static str {
         Entry::TimedOut(_) => "timed_out",
         Entry::PromptInterrupted(_) => "prompt_interrupted",
         Entry::CodeCompared => "code_compared",
+        Entry::LinkVerified => "link_verified",
+        Entry::Tampered => "tampered",
         Entry::ViewStarted => "view_started",
         Entry::ViewEnded => "view_ended",
         Entry::ControlStarted => "control_started",
@@ -231,6 +237,8 @@ fn details(line: &mut String, entry: &Entry) {
         | Entry::ControlEnded
         | Entry::OwnWindow
         | Entry::CodeCompared
+        | Entry::LinkVerified
+        | Entry::Tampered
         | Entry::Offline
         | Entry::Removed => {}
         Entry::SessionStarted { origin } => quoted(line, "server", origin),
@@ -271,6 +279,7 @@ pub fn ended_by(why: EndReason) -> &'static str {
         EndReason::Technician => "technician",
         EndReason::LinkLost => "connection_lost",
         EndReason::CharterExpired => "charter_expired",
+        EndReason::Tampered => "tampered",
     }
 }
 

@@ -15,6 +15,7 @@ mod self_remove;
 mod tag;
 mod texts;
 mod trouble;
+mod way;
 mod window;
 mod workers;
 
@@ -63,6 +64,9 @@ fn begin(args: &Args, language: Language) -> anyhow::Result<Exit> {
     let texts = language.texts();
     let own_file = std::env::current_exe().context("cannot find the program's own file")?;
     let tag = Tag::read(&own_file);
+    if let Some(address) = &args.check {
+        return way::check(tag.ok(), address, texts);
+    }
     if let Err(error) = &tag {
         tracing::error!(%error, file = %own_file.display(), "no session");
     }
@@ -148,17 +152,27 @@ fn conduct(
         let dial = Dial::new(&tag.origin, &tag.anchors).context("the download is damaged")?;
         let binding = belay_seal::Binding::of(&tag.session_authentication_id).0;
         let expected = charter::Expected { key: tag.charter_key, binding, session: None };
-        let facts = Facts { expected, origin: tag.origin, version, platform, language: language.code() };
-        let workers = Workers::start(happen, say);
+        let facts = Facts {
+            expected,
+            origin: tag.origin,
+            version,
+            platform,
+            language: language.code(),
+            link_secret: tag.link_secret,
+        };
+        let workers = Workers::start(happen.clone(), say);
         if !workers.has_panic_key() {
             Screenplay.without_panic_key();
         }
         let program = Program {
             conductor: Conductor::new(facts),
             clock,
-            connection: connect(dial, leg),
+            connection: connect(dial.clone(), leg),
             workers,
             happened,
+            happen,
+            dial,
+            examining: tokio::task::JoinSet::new(),
             windows,
             show: |show| Screenplay.show(show),
             log,

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use belay_net::Dial;
 use belay_net::applet::{Command, Connection, Event, Interruption};
 use belay_wire::{Moment, Right};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::conductor::Conductor;
@@ -38,8 +40,14 @@ pub struct Program<S> {
     pub connection: Connection,
     /// Capture, input and panic key; they say what happened through `happened`.
     pub workers: Workers,
-    /// What the workers say.
+    /// What the workers say, and who looks at the way to the server.
     pub happened: mpsc::Receiver<Happening>,
+    /// For those who say it.
+    pub happen: mpsc::Sender<Happening>,
+    /// The way to the server.
+    pub dial: Dial,
+    /// Looks at it.
+    pub examining: JoinSet<()>,
     /// What the windows say.
     pub windows: mpsc::Receiver<FromWindow>,
     /// Shows things in the windows.
@@ -155,6 +163,15 @@ impl<S: Fn(Show)> Program<S> {
                         (self.show)(Show::Story(crate::deeds::Story::LogFailed));
                     }
                     outcome.whom = whom;
+                }
+                Deed::Examine => {
+                    let (dial, happen) = (self.dial.clone(), self.happen.clone());
+                    self.examining.spawn(async move {
+                        let checks = belay_net::check::check(&dial).await;
+                        if happen.send(Happening::Examined(checks)).await.is_err() {
+                            tracing::debug!("nobody is there to hear of the way");
+                        }
+                    });
                 }
                 Deed::Show(show) => (self.show)(show),
                 Deed::Finish(exit, at) => *finish = Some(Finish { exit, at }),

@@ -1,10 +1,12 @@
 //! The tag at the end of the program's own file, `belay-tag/1` (docs/protocol/applet-tag.md): where the website is and which
 //! session this is. Anyone can write one, so everything in it is checked, and nothing in it is shown as verified.
+//! Behind the tag may stand the secret of the invitation link, which the end user's browser put there.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use belay_seal::LinkSecret;
 use belay_wire::{AccountId, SessionAuthenticationId};
 use serde::Deserialize;
 
@@ -12,6 +14,9 @@ use crate::foreign_text;
 
 const MAGIC: &[u8; 16] = b"belay-tag/1\0\0\0\0\0";
 const TRAILER: u64 = 24;
+const SECRET_MAGIC: &[u8; 16] = b"belay-secret/1\0\0";
+/// The secret and its magic, behind everything else.
+const EXTENSION: u64 = LinkSecret::LEN as u64 + 16;
 const MAX_BLOCK: u32 = 64 * 1024;
 
 /// What a downloaded program knows from its tag.
@@ -29,6 +34,8 @@ pub struct Tag {
     pub account: AccountId,
     /// What admits this program once.
     pub session_authentication_id: SessionAuthenticationId,
+    /// The secret of the invitation link, where the download came by one.
+    pub link_secret: Option<LinkSecret>,
 }
 
 /// Why a file has no usable tag.
@@ -76,6 +83,8 @@ impl Tag {
     /// As [`Tag::read`].
     pub fn from_file(file: &mut (impl Read + Seek)) -> Result<Tag, TagError> {
         let len = file.seek(SeekFrom::End(0))?;
+        let link_secret = read_secret(file, len)?;
+        let len = if link_secret.is_some() { len - EXTENSION } else { len };
         let Some(trailer_at) = len.checked_sub(TRAILER) else { return Err(TagError::Missing) };
         file.seek(SeekFrom::Start(trailer_at))?;
         let mut trailer = [0u8; TRAILER as usize];
@@ -96,7 +105,7 @@ impl Tag {
         let mut bytes = vec![0u8; operator as usize + session as usize];
         file.read_exact(&mut bytes)?;
         let (operator, session) = bytes.split_at(operator as usize);
-        Tag::parse(operator, session)
+        Ok(Tag { link_secret, ..Tag::parse(operator, session)? })
     }
 
     fn parse(operator: &[u8], session: &[u8]) -> Result<Tag, TagError> {
@@ -120,12 +129,22 @@ impl Tag {
             operator: foreign_text::name(&operator.operator),
             account: session.account.parse().map_err(|_| TagError::Damaged("account"))?,
             session_authentication_id: SessionAuthenticationId::from_bytes(id),
+            link_secret: None,
         })
     }
 }
 
+fn read_secret(file: &mut (impl Read + Seek), len: u64) -> std::io::Result<Option<LinkSecret>> {
+    let Some(at) = len.checked_sub(EXTENSION) else { return Ok(None) };
+    file.seek(SeekFrom::Start(at))?;
+    let (mut secret, mut magic) = ([0; LinkSecret::LEN], [0; SECRET_MAGIC.len()]);
+    file.read_exact(&mut secret)?;
+    file.read_exact(&mut magic)?;
+    Ok((&magic == SECRET_MAGIC).then(|| LinkSecret::from_bytes(secret)))
+}
+
 /// `https://`, a host name or address, perhaps a port, and nothing else.
-fn is_origin(text: &str) -> bool {
+pub fn is_origin(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else { return false };
     let (host, port) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, port)) => {
@@ -177,6 +196,22 @@ mod tests {
         assert_eq!(tag.charter_key, [7; 32]);
         assert_eq!(tag.session_authentication_id.secret_bytes()[15], 15);
         assert_eq!(tag.operator, "Example GmbH");
+        assert_eq!(tag.link_secret, None);
+    }
+
+    #[test]
+    fn the_secret_of_a_link_may_follow_the_tag() {
+        let with = |secret: &[u8], magic: &[u8]| {
+            read([tagged(OPERATOR, SESSION), [secret, magic].concat()].concat())
+        };
+        let tag = with(&[7; 32], SECRET_MAGIC).unwrap();
+        assert_eq!(tag.link_secret, Some(LinkSecret::from_bytes([7; 32])));
+        assert_eq!(tag.origin, "https://help.example.org:8443");
+        assert!(format!("{tag:?}").contains("LinkSecret(hidden)"));
+        // A secret that is cut, or one without a tag before it, is no tag.
+        assert!(matches!(with(&[7; 31], SECRET_MAGIC), Err(TagError::Missing)));
+        assert!(matches!(with(&[7; 32], b"belay-secret/2\0\0"), Err(TagError::Missing)));
+        assert!(matches!(read([&[7; 32][..], SECRET_MAGIC].concat()), Err(TagError::Missing)));
     }
 
     #[test]
@@ -236,7 +271,7 @@ mod tests {
     /// Whatever bytes change, reading ends in a tag or an error, and reads no more than it must.
     #[test]
     fn mutations_are_survived() {
-        let good = tagged(OPERATOR, SESSION);
+        let good = [tagged(OPERATOR, SESSION), [[7; 32].as_slice(), SECRET_MAGIC].concat()].concat();
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..20_000 {
             let mut file = good.clone();

@@ -5,6 +5,7 @@ mod en;
 
 use std::time::Duration;
 
+use belay_net::check::{Check, Skip, Step, Trouble, Verdict};
 use belay_permission::EndReason;
 use belay_seal::SecurityCode;
 use belay_wire::gateway::Refusal;
@@ -53,7 +54,7 @@ impl Language {
 
 macro_rules! texts {
     ($($name:ident)*) => {
-        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{time}`, `{right}` and `{library}` are filled in.
+        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{time}`, `{right}`, `{library}`, `{host}`, `{why}` and `{finding}` are filled in.
         #[allow(missing_docs)]
         #[derive(Debug)]
         pub struct Texts { $(pub $name: &'static str,)* }
@@ -75,20 +76,23 @@ texts! {
     offline_heading offline_server offline_technician interrupted_for
     untrusted_heading untrusted_detail
     ended_heading ended_by_end_user ended_by_panic ended_by_technician ended_by_time ended_by_server
-    lost_heading lost_detail
+    lost_heading lost_detail tampered_heading tampered_detail
     refused_heading refused_unknown refused_used refused_expired refused_foreign refused_busy refused_slow_down refused_other
     unreachable_heading unreachable_detail
     trouble_heading trouble_detail
+    way_name way_port way_certificate way_website way_gateway way_datagrams way_relay
+    way_good way_skipped way_off way_no_name way_refused way_silent way_expired way_not_yet way_untrusted way_not_belay
+    way_datagrams_silent way_other way_clear way_blocked way_which
     plain_heading plain_detail damaged_heading damaged_detail no_display no_keyboard_library
     shared_heading nothing_shared view_label control_label stop_view stop_control end_session close panic_hint no_panic_hint
-    view_paused control_paused bar_paused code_heading code_meaning code_same
+    view_paused control_paused bar_paused code_heading code_meaning code_unproved code_verified code_verified_meaning code_same
     chat_tab story_tab chat_empty chat_placeholder chat_not_yet send you typing
     asks_view asks_control asks_both means_view means_control means_both prompt_domain
     allow refuse prompt_warning countdown remaining
     sees uses
     right_view right_control
     story_connected story_technician story_left story_breach story_asked story_granted story_refused story_timed_out
-    story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared
+    story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared story_verified
     story_cancelled story_view_started story_view_ended story_control_ended story_withdrawn story_released story_failed
     story_violation story_untrusted story_log_failed
 }
@@ -111,6 +115,38 @@ impl Texts {
         }
     }
 
+    /// What one step of the way to the server has shown.
+    pub fn way(&self, check: &Check) -> String {
+        let step = match check.step {
+            Step::Name => self.way_name,
+            Step::Port => self.way_port,
+            Step::Certificate => self.way_certificate,
+            Step::Website => self.way_website,
+            Step::Gateway => self.way_gateway,
+            Step::Datagrams => self.way_datagrams,
+            Step::Relay => self.way_relay,
+        };
+        let found = match (&check.verdict, check.step) {
+            (Verdict::Good, _) => self.way_good,
+            (Verdict::Skipped(Skip::Before), _) => self.way_skipped,
+            (Verdict::Skipped(Skip::Off), _) => self.way_off,
+            (Verdict::Bad(_), Step::Datagrams | Step::Relay) => self.way_datagrams_silent,
+            (Verdict::Bad(trouble), _) => match trouble {
+                Trouble::NoName => self.way_no_name,
+                Trouble::Refused => self.way_refused,
+                Trouble::Silent => self.way_silent,
+                Trouble::Expired => self.way_expired,
+                Trouble::NotYet => self.way_not_yet,
+                Trouble::OtherName | Trouble::Untrusted => self.way_untrusted,
+                Trouble::NotBelay(_) => self.way_not_belay,
+                Trouble::Other(_) => self.way_other,
+            },
+        };
+        let why = if let Verdict::Bad(Trouble::Other(why)) = &check.verdict { why } else { "" };
+        let host = crate::foreign_text::name(&check.host);
+        fill(step, &[("host", &host), ("finding", &fill(found, &[("why", why)]))])
+    }
+
     /// Why the session is over.
     pub fn ended(&self, why: EndReason) -> &'static str {
         match why {
@@ -119,6 +155,7 @@ impl Texts {
             EndReason::Technician => self.ended_by_technician,
             EndReason::LinkLost => self.lost_detail,
             EndReason::CharterExpired => self.ended_by_time,
+            EndReason::Tampered => self.tampered_detail,
         }
     }
 
@@ -204,7 +241,19 @@ mod tests {
 
     #[test]
     fn both_languages_say_everything_with_the_same_places() {
-        let known = ["technician", "company", "domain", "operator", "seconds", "time", "right", "library"];
+        let known = [
+            "technician",
+            "company",
+            "domain",
+            "operator",
+            "seconds",
+            "time",
+            "right",
+            "library",
+            "host",
+            "why",
+            "finding",
+        ];
         for ((name, en), (_, de)) in en::TEXTS.all().into_iter().zip(de::TEXTS.all()) {
             for text in [en, de] {
                 assert!(!text.trim().is_empty(), "{name} is empty");
@@ -259,9 +308,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well_and_sound_well() {
-        assert_eq!(grouped(SecurityCode(462_748)), "462 748");
-        assert_eq!(grouped(SecurityCode(7)), "000 007");
-        assert_eq!(digit_by_digit(SecurityCode(462_748)), "4 6 2, 7 4 8");
+        let code = |digits| SecurityCode { digits, transcript: [0; 32] };
+        assert_eq!(grouped(code(462_748)), "462 748");
+        assert_eq!(grouped(code(7)), "000 007");
+        assert_eq!(digit_by_digit(code(462_748)), "4 6 2, 7 4 8");
         for (seconds, said) in [(0, "0 s"), (59, "59 s"), (125, "2 min 5 s"), (3790, "1 h 3 min")] {
             assert_eq!(length(Duration::from_secs(seconds)), said);
         }

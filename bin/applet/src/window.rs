@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::args::Appearance;
 use crate::clock::Clock;
-use crate::deeds::{Over, Partner, Person, Show, State};
+use crate::deeds::{Check, Over, Partner, Person, Show, State};
 use crate::run::FromWindow;
 use crate::texts::{self, Texts, fill};
 use generated::{BarWindow, Label, MainWindow};
@@ -58,7 +58,8 @@ macro_rules! dress {
         words.set_view_paused(texts.view_paused.into());
         words.set_control_paused(texts.control_paused.into());
         words.set_code_heading(texts.code_heading.into());
-        words.set_code_meaning(texts.code_meaning.into());
+        words.set_code_verified(texts.code_verified.into());
+        words.set_code_verified_meaning(texts.code_verified_meaning.into());
         words.set_code_same($crate::window::label(texts.code_same));
     }};
 }
@@ -230,6 +231,17 @@ fn tell(say: &mpsc::Sender<FromWindow>, said: FromWindow) {
     }
 }
 
+/// A security code as the windows show it: grouped, digit by digit, what to do with it, and whether it is verified.
+fn code_words(texts: &Texts, check: Check) -> (SharedString, SharedString, &'static str, bool) {
+    let (code, meaning) = match check {
+        Check::Nothing => return Default::default(),
+        Check::Verified => return (SharedString::default(), SharedString::default(), "", true),
+        Check::Compare(code) => (code, texts.code_meaning),
+        Check::Unproved(code) => (code, texts.code_unproved),
+    };
+    (texts::grouped(code).into(), texts::digit_by_digit(code).into(), meaning, false)
+}
+
 fn label(text: &str) -> Label {
     let (before, access, after) = texts::access(text);
     Label { before: before.into(), access: access.into(), after: after.into() }
@@ -239,14 +251,14 @@ impl Stage {
     fn apply(&mut self, show: Show) {
         match show {
             Show::State(state) => self.enter(state),
-            Show::Prompt { prompt, rights, answerable_at, expires_at, partner, code } => {
+            Show::Prompt { prompt, rights, answerable_at, expires_at, partner, check } => {
                 let opened = prompt::Prompt::open(
                     self.look,
                     prompt,
                     rights,
                     (answerable_at, expires_at),
                     &partner,
-                    code,
+                    check,
                     &self.say,
                 );
                 match opened {
@@ -260,7 +272,7 @@ impl Stage {
             Show::HidePrompt(prompt) => {
                 self.prompt.take_if(|open| open.id == prompt);
             }
-            Show::Code(code) => self.show_code(code),
+            Show::Check(check) => self.show_check(check),
             Show::Shared(rights, partner) => {
                 self.shared = (rights, partner);
                 self.share();

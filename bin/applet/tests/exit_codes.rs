@@ -79,3 +79,29 @@ fn a_damaged_tag_is_wrong_use() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("damaged"));
 }
+
+/// Looks at the way to a server that is not there, in both languages, without a window and without a session.
+#[test]
+fn a_look_at_the_way_says_what_does_not_work() {
+    let port =
+        std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("bound").port();
+    let address = format!("https://127.0.0.1:{port}");
+    for (language, words) in [("en", ["turned away", "in the way"]), ("de", ["abgewiesen", "im Weg"])] {
+        let output = run(applet(), &["--language", language, "--check", &address]);
+        assert_eq!(output.status.code(), Some(3));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let operator = format!(
+        r#"{{"origin": "https://nowhere.invalid", "anchors": "", "charter_key": "{}", "operator": "Example GmbH"}}"#,
+        "07".repeat(32)
+    );
+    let program = tagged(place.path(), &operator);
+    let output = run(&program, &["--check"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("(nowhere.invalid): not found"));
+    assert!(program.exists(), "it has had no session");
+    assert_eq!(run(applet(), &["--check"]).status.code(), Some(2), "which server?");
+    assert_eq!(run(applet(), &["--check", "http://example.org"]).status.code(), Some(2));
+}

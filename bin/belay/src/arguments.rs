@@ -33,6 +33,16 @@ pub enum Command {
         #[arg(long = "role", value_enum, value_name = "ROLE")]
         roles: Vec<ServeRole>,
     },
+    /// Examine an installation from here: what works, what does not, and what to do about it
+    #[command(
+        after_help = "Exit code 0: no problem was found; 1: at least one. Changes nothing; the server may be running. \
+        Run it also on a computer outside your network, with a copy of the configuration: firewalls look different from there."
+    )]
+    Doctor {
+        /// The configuration of the server
+        #[arg(long, value_name = "FILE", env = "BELAY_CONFIG")]
+        config: Option<PathBuf>,
+    },
     /// Keys by which processes of different roles know each other
     Role {
         /// What to do with them.

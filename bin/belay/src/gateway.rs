@@ -31,9 +31,9 @@ impl Website for Beside {
     }
 }
 
-/// A gateway with nobody on it.
-pub fn start<W: Website>(website: W) -> Arc<Gateway<W>> {
-    Gateway::start(Arc::new(website), Limits::default())
+/// A gateway with nobody on it, for so many legs at once.
+pub fn start<W: Website>(website: W, legs: u32) -> Arc<Gateway<W>> {
+    Gateway::start(Arc::new(website), Limits { legs: legs as usize, ..Limits::default() })
 }
 
 /// Its route. Host and origin were checked in front of it.

@@ -2,6 +2,7 @@
 
 mod account;
 mod arguments;
+mod doctor;
 mod gateway;
 mod remote;
 mod role;
@@ -39,6 +40,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             } else {
                 runtime()?.block_on(serve::serve(&config, roles, form))
             }
+        }
+        Command::Doctor { config } => {
+            runtime()?.block_on(doctor::examine(config.as_deref(), environment(), form))
         }
         Command::Role { command } => {
             let config = Config::read(role::config_of(&command), environment())?;

@@ -49,6 +49,8 @@ struct Inner {
     port: u16,
     tls: TlsConnector,
     key: RoleKey,
+    /// Where the stream of ends is opened: it says under which address this gateway is listed.
+    ends: String,
     /// The website knows that this process began without legs; admissions before that would be taken for lost ones.
     announced: AtomicBool,
 }
@@ -74,7 +76,7 @@ impl Drop for Open {
 
 impl Remote {
     /// As the configuration says.
-    pub fn new(config: &Config, key: RoleKey) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, key: RoleKey, public: &Origin) -> anyhow::Result<Self> {
         let (origin, tls) = Self::check(config)?;
         let origin = origin.to_string();
         let authority = origin.trim_start_matches("https://").to_owned();
@@ -88,6 +90,7 @@ impl Remote {
             port,
             tls: TlsConnector::from(Arc::new(tls)),
             key,
+            ends: ends_of(public),
             announced: AtomicBool::new(false),
         })))
     }
@@ -161,7 +164,7 @@ impl Remote {
     }
 
     async fn listen(&self, ended: &impl Fn(SessionId)) -> anyhow::Result<()> {
-        let mut open = tokio::time::timeout(WITHIN, self.ask("GET", ENDS, Bytes::new()))
+        let mut open = tokio::time::timeout(WITHIN, self.ask("GET", &self.0.ends, Bytes::new()))
             .await
             .context("no answer within 10 seconds")??;
         let status = open.response.status();
@@ -250,6 +253,13 @@ impl Remote {
         let response = sender.send_request(request.body(Full::new(body))?).await;
         Ok(Open { response: response?, driver })
     }
+}
+
+/// Path and query of the stream of ends, for the gateway that is reached at this origin.
+fn ends_of(public: &Origin) -> String {
+    let authority = public.to_string();
+    let authority = authority.trim_start_matches("https://").replace('[', "%5B").replace(']', "%5D");
+    format!("{ENDS}?at=wss://{authority}/gateway/v1")
 }
 
 impl Website for Remote {

@@ -68,7 +68,7 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
     let admission = Admission::new(website.clone());
     let mut tasks = vec![belay_api::internal::watch(&website)];
     let legs = if roles.gateway {
-        let gateway = gateway::start(gateway::Beside(admission.clone()));
+        let gateway = gateway::start(gateway::Beside(admission.clone()), config.limits.gateway_legs);
         let (mut ended, follower) = admission.ended_sessions();
         let legs = gateway.clone();
         tasks.push(follower);
@@ -108,9 +108,9 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     let tls = tls::prepare(config, &public)?;
     let key = RoleKey::load_or_make(&role::key_file(config))?;
     let public_key = hex_of(&key.public());
-    let remote = Remote::new(config, key)?;
+    let remote = Remote::new(config, key, &public)?;
     let origin = remote.origin();
-    let gateway = gateway::start(remote.clone());
+    let gateway = gateway::start(remote.clone(), config.limits.gateway_legs);
     let legs = gateway.clone();
     let mut tasks = vec![tokio::spawn(async move { remote.follow(|session| legs.end(session)).await })];
     let store = if roles.worker {
@@ -231,7 +231,7 @@ fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn public_origin(config: &Config, address: SocketAddr) -> Origin {
+pub(crate) fn public_origin(config: &Config, address: SocketAddr) -> Origin {
     config.public_url.clone().unwrap_or_else(|| Origin::new("localhost", address.port()))
 }
 

@@ -65,6 +65,26 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
             )
         })?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let anchors = anchors(config, own)?;
+    Ok(Tls { server: Arc::new(server), fingerprint, anchors })
+}
+
+/// What applets are to trust, as things stand: nothing is made.
+pub fn anchors_now(config: &Config) -> anyhow::Result<String> {
+    let own = match &config.tls.source {
+        TlsSource::Files { .. } => None,
+        TlsSource::SelfSigned => {
+            let certificate = config.data_dir.join("tls").join("self-signed.pem");
+            Some(
+                std::fs::read_to_string(&certificate)
+                    .with_context(|| unreadable("certificate", &certificate))?,
+            )
+        }
+    };
+    anchors(config, own)
+}
+
+fn anchors(config: &Config, own: Option<String>) -> anyhow::Result<String> {
     let anchors = match &config.tls.anchor {
         Anchor::Default => own.unwrap_or_default(),
         Anchor::System => String::new(),
@@ -77,7 +97,7 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
         })?,
     };
     check_anchors(&anchors)?;
-    Ok(Tls { server: Arc::new(server), fingerprint, anchors })
+    Ok(anchors)
 }
 
 fn check_anchors(pem: &str) -> anyhow::Result<()> {

@@ -9,8 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use belay_wire::LegTicket;
+use belay_net::applet::{Event, Interruption};
 use belay_wire::gateway::{FromGateway, Hello, Refusal, Role, SUBPROTOCOL, ToGateway};
+use belay_wire::{LegTicket, SessionAuthenticationId};
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -156,20 +157,33 @@ fn bytes(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }
 
-/// An applet's leg.
+/// A leg.
 struct Leg(WebSocketStream<TlsStream<tokio::net::TcpStream>>);
 
 impl Leg {
     async fn says_hello(at: &Server, account: &str, credential: Vec<u8>) -> (Self, FromGateway) {
+        Self::says(at, None, account, credential).await
+    }
+
+    /// A page is a console's, and says its origin.
+    async fn says(
+        at: &Server,
+        origin: Option<&str>,
+        account: &str,
+        credential: Vec<u8>,
+    ) -> (Self, FromGateway) {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", at.port())).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(tls(&at.anchor())).connect(name, stream).await.unwrap();
         let mut request = format!("wss://localhost:{}/gateway/v1", at.port()).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
+        if let Some(origin) = origin {
+            request.headers_mut().insert("origin", origin.parse().unwrap());
+        }
         let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
         let mut leg = Self(socket);
         let hello = Hello {
-            role: Role::Applet,
+            role: if origin.is_some() { Role::Console } else { Role::Applet },
             account: account.parse().unwrap(),
             credential,
             version: "0.1.0".into(),
@@ -210,111 +224,213 @@ fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// A website, its gateways, and a technician who has signed in.
+struct Installation {
+    _dir: tempfile::TempDir,
+    path: PathBuf,
+    ports: Vec<u16>,
+    gateways: Vec<Server>,
+    tess: Browser,
+    website: Server,
+}
+
+impl Installation {
+    /// With a gateway for each of these lines of configuration, and one more in the list that is not there.
+    fn start(lines: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = |name: &str, lines: &str| {
+            let (path, data) = (dir.path().join(format!("{name}.toml")), dir.path().join(name));
+            std::fs::write(&path, format!("data_dir = {data:?}\n{lines}\n")).unwrap();
+            (path, data)
+        };
+        let ports: Vec<u16> = std::iter::repeat_with(free_port).take(lines.len() + 1).collect();
+        let applet = dir.path().join("belay-applet");
+        std::fs::write(&applet, b"\x7fELF").unwrap();
+        let listed: Vec<_> = ports
+            .iter()
+            .map(|port| format!("{{ url = \"{}\", region = \"local\" }}", url_of(*port)))
+            .collect();
+        let (path, data) = config(
+            "website",
+            &format!(
+                "listen = \"127.0.0.1:0\"\ngateways = [{}]\n[applets]\nlinux_x86_64 = {applet:?}",
+                listed.join(", ")
+            ),
+        );
+        let mut create = belay()
+            .args(["account", "create", "--name", "Example GmbH"])
+            .args(["--owner", "tess@example.com", "--password-stdin", "--config"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        create.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+        assert!(create.wait().unwrap().success());
+        let website = Server::start(&path, &data, &["website", "worker"]);
+        // One certificate for all, so that one anchor lets an applet in everywhere.
+        let certificate = website.data.join("tls").join("self-signed.pem");
+        let mut gateways = Vec::new();
+        for (at, (lines, port)) in lines.iter().zip(&ports).enumerate() {
+            let (path, data) = config(
+                &format!("gateway-{at}"),
+                &format!(
+                    "listen = \"127.0.0.1:{port}\"\n{lines}\n[website]\nurl = {}\nanchor = {certificate:?}",
+                    website.ready["url"],
+                ),
+            );
+            std::fs::create_dir_all(&data).unwrap();
+            copy(&website.data.join("tls"), &data.join("tls"));
+            gateways.push(Server::start(&path, &data, &["gateway"]));
+        }
+        let mut tess = Browser { tls: tls(&website.anchor()), port: website.port(), cookie: String::new() };
+        tess.sign_in();
+        Self { _dir: dir, path, ports, gateways, tess, website }
+    }
+
+    fn role(&self, command: &str, key: &str) {
+        let done =
+            belay().args(["role", command, key, "--config"]).arg(&self.path).stdout(Stdio::null()).status();
+        assert!(done.unwrap().success(), "{command} {key}");
+    }
+
+    fn key(&self, gateway: usize) -> String {
+        self.gateways[gateway].ready["key"].as_str().unwrap().to_owned()
+    }
+
+    /// A session whose applet was downloaded: its id, its account, and what admits the applet.
+    fn invite(&self) -> (String, String, Vec<u8>) {
+        let invitation = self.tess.json("POST", "/sessions", json!({}));
+        let session = invitation["session"]["id"].as_str().unwrap().to_owned();
+        let body = json!({"pin": invitation["pin"], "name": "Erna End"});
+        let ticket = self.tess.json("POST", "/join/pin", body);
+        let form = format!("join_token={}&platform=linux-x86_64", ticket["join_token"].as_str().unwrap());
+        let (_, applet) = self.tess.ask("POST", "/join/download", "application/x-www-form-urlencoded", &form);
+        (session, tagged(&applet, "account"), bytes(&tagged(&applet, "session_authentication_id")))
+    }
+}
+
+fn url_of(port: u16) -> String {
+    format!("wss://localhost:{port}/gateway/v1")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = |name: &str, lines: &str| {
-        let (path, data) = (dir.path().join(format!("{name}.toml")), dir.path().join(name));
-        std::fs::write(&path, format!("data_dir = {data:?}\n{lines}\n")).unwrap();
-        (path, data)
-    };
-    let ports = [free_port(), free_port()];
-    let applet = dir.path().join("belay-applet");
-    std::fs::write(&applet, b"\x7fELF").unwrap();
-    let listed: Vec<_> = ports
-        .iter()
-        .map(|port| format!("{{ url = \"wss://localhost:{port}/gateway/v1\", region = \"local\" }}"))
-        .collect();
-    let (path, data) = config(
-        "website",
-        &format!(
-            "listen = \"127.0.0.1:0\"\ngateways = [{}]\n[applets]\nlinux_x86_64 = {applet:?}",
-            listed.join(", ")
-        ),
-    );
-    let mut create = belay()
-        .args([
-            "account",
-            "create",
-            "--name",
-            "Example GmbH",
-            "--owner",
-            "tess@example.com",
-            "--password-stdin",
-        ])
-        .arg("--config")
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    create.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
-    assert!(create.wait().unwrap().success());
-    let website = Server::start(&path, &data, &["website", "worker"]);
+    let mut town = Installation::start(&["", ""]);
+    let (session, account, id) = town.invite();
+    let found = town.tess.json("GET", "/applet/gateways", Value::Null);
+    assert_eq!(found["gateways"][1]["url"], url_of(town.ports[1]));
 
-    let role = |command: &str, key: &str| {
-        let done = belay()
-            .args(["role", command, key, "--config"])
-            .arg(&path)
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(done.success(), "{command} {key}");
-    };
-    let mut gateways = Vec::new();
-    for (name, port) in ["one", "two"].into_iter().zip(ports) {
-        let lines = format!(
-            "listen = \"127.0.0.1:{port}\"\n[website]\nurl = {}\nanchor = {:?}",
-            website.ready["url"],
-            website.anchor()
-        );
-        let (path, data) = config(name, &lines);
-        gateways.push(Server::start(&path, &data, &["gateway"]));
-    }
-    let key = |gateway: &Server| gateway.ready["key"].as_str().unwrap().to_owned();
-
-    let mut tess = Browser { tls: tls(&website.anchor()), port: website.port(), cookie: String::new() };
-    tess.sign_in();
-    let invitation = tess.json("POST", "/sessions", json!({}));
-    let session = invitation["session"]["id"].as_str().unwrap().to_owned();
-    let ticket = tess.json("POST", "/join/pin", json!({"pin": invitation["pin"], "name": "Erna End"}));
-    let form = format!("join_token={}&platform=linux-x86_64", ticket["join_token"].as_str().unwrap());
-    let (_, applet) = tess.ask("POST", "/join/download", "application/x-www-form-urlencoded", &form);
-    let (account, id) = (tagged(&applet, "account"), bytes(&tagged(&applet, "session_authentication_id")));
-    let found = tess.json("GET", "/applet/gateways", Value::Null);
-    assert_eq!(found["gateways"][1]["url"], format!("wss://localhost:{}/gateway/v1", ports[1]));
-
-    let (_, untrusted) = Leg::says_hello(&gateways[0], &account, id.clone()).await;
+    let (_, untrusted) = Leg::says_hello(&town.gateways[0], &account, id.clone()).await;
     assert_eq!(untrusted, FromGateway::Refused(Refusal::Unavailable), "nobody trusts this gateway yet");
-    for gateway in &gateways {
-        role("trust", &key(gateway));
+    for gateway in 0..2 {
+        town.role("trust", &town.key(gateway));
     }
-    let (mut leg, first) = admitted(&gateways[0], &account, id).await;
-    assert_eq!(tess.state(&session), "waiting");
+    let (mut leg, first) = admitted(&town.gateways[0], &account, id).await;
+    assert_eq!(town.tess.state(&session), "waiting");
 
-    gateways[0].kill();
+    town.gateways[0].kill();
     assert!(leg.next().await.is_none(), "the connection died with the gateway");
-    let (leg, second) = admitted(&gateways[1], &account, first.secret_bytes().to_vec()).await;
-    assert_eq!(tess.state(&session), "waiting");
-
+    let (leg, second) = admitted(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
+    assert_eq!(town.tess.state(&session), "waiting");
     drop(leg);
-    tess.wait_for_state(&session, "reconnecting");
-    let (mut leg, _) = admitted(&gateways[1], &account, second.secret_bytes().to_vec()).await;
-    tess.wait_for_state(&session, "waiting");
-    let (_, used) = Leg::says_hello(&gateways[1], &account, first.secret_bytes().to_vec()).await;
+    town.tess.wait_for_state(&session, "reconnecting");
+    let (mut leg, _) = admitted(&town.gateways[1], &account, second.secret_bytes().to_vec()).await;
+    town.tess.wait_for_state(&session, "waiting");
+    let (_, used) = Leg::says_hello(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
     assert_eq!(used, FromGateway::Refused(Refusal::Used), "its successor was used");
 
-    tess.json("POST", &format!("/sessions/{session}/end"), Value::Null);
+    town.tess.json("POST", &format!("/sessions/{session}/end"), Value::Null);
     let told = leg.next().await;
     assert!(matches!(told, Some(FromGateway::PartnerLeft(_))), "the gateway heard of the end: {told:?}");
     assert!(leg.next().await.is_none());
 
-    role("revoke", &key(&gateways[1]));
-    let (_, revoked) = Leg::says_hello(&gateways[1], &account, vec![7; 16]).await;
+    town.role("revoke", &town.key(1));
+    let (_, revoked) = Leg::says_hello(&town.gateways[1], &account, vec![7; 16]).await;
     assert_eq!(revoked, FromGateway::Refused(Refusal::Unavailable));
-    let log = tess.json("GET", "/security-log", Value::Null).to_string();
+    let log = town.tess.json("GET", "/security-log", Value::Null).to_string();
     assert!(
         log.contains("role-refused") && log.contains("revoked key") && log.contains("unknown key"),
         "{log}"
     );
+}
+
+/// A console's hello at one gateway.
+async fn console_at(town: &Installation, gateway: usize, account: &str, ticket: &str) -> FromGateway {
+    use base64::Engine;
+    let ticket = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(ticket).unwrap();
+    let origin = town.website.ready["url"].as_str();
+    Leg::says(&town.gateways[gateway], origin, account, ticket).await.1
+}
+
+/// The next thing that happens to an applet, but for what does not matter here.
+async fn next_of(applet: &mut belay_net::applet::Connection) -> Event {
+    let event = tokio::time::timeout(Duration::from_secs(60), applet.events.recv()).await;
+    event.expect("something happens within a minute").expect("the applet's connection lives")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_applet_passes_over_the_dead_and_the_full_and_the_console_follows() {
+    let mut town = Installation::start(&["[limits]\ngateway_legs = 1", "", ""]);
+    for gateway in 0..3 {
+        town.role("trust", &town.key(gateway));
+    }
+    let (_, account, id) = town.invite();
+    let (_held, _) = admitted(&town.gateways[0], &account, id).await;
+    // The others must have been heard by the website too, before an applet is counted on to be let in.
+    for gateway in 1..3 {
+        let (_, account, id) = town.invite();
+        let (leg, _) = admitted(&town.gateways[gateway], &account, id).await;
+        drop(leg);
+    }
+
+    let (session, account, id) = town.invite();
+    let anchors = std::fs::read_to_string(town.website.anchor()).unwrap();
+    let dial = belay_net::Dial::new(town.website.ready["url"].as_str().unwrap(), &anchors).unwrap();
+    let leg = belay_net::applet::Leg {
+        account: account.parse().unwrap(),
+        id: SessionAuthenticationId::from_bytes(id.try_into().unwrap()),
+        version: "0.1.0".into(),
+        platform: "linux-x86_64".into(),
+    };
+    let mut applet = belay_net::applet::connect(dial, leg);
+    let first = next_of(&mut applet).await;
+    assert!(matches!(first, Event::Admitted(_)), "{first:?}");
+
+    // The website sends the console to where the applet waits, and to no other.
+    let connection = town.tess.json("POST", &format!("/sessions/{session}/pick-up"), Value::Null);
+    let urls = connection["gateways"].as_array().unwrap().clone();
+    assert_eq!(urls.len(), 4);
+    let here = (1..3).find(|at| urls[0] == url_of(town.ports[*at])).expect("one that takes applets");
+    let there = 3 - here;
+    let ticket = connection["ticket"].as_str().unwrap();
+    let elsewhere = console_at(&town, there, &account, ticket).await;
+    assert_eq!(elsewhere, FromGateway::Refused(Refusal::Unavailable));
+    assert_eq!(console_at(&town, 0, &account, ticket).await, FromGateway::Refused(Refusal::Full));
+    let right = console_at(&town, here, &account, ticket).await;
+    assert!(matches!(right, FromGateway::Admitted(..)), "{right:?}");
+
+    // The gateway dies: the applet comes back through the other, and the console is sent there.
+    town.gateways[here].kill();
+    loop {
+        match next_of(&mut applet).await {
+            Event::Interrupted(Interruption::Returned) => break,
+            Event::Interrupted(_) | Event::PartnerLeft(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    town.tess.wait_for_state(&session, "active");
+    let connection = town.tess.json("POST", &format!("/sessions/{session}/connect"), Value::Null);
+    assert_eq!(connection["gateways"][0], url_of(town.ports[there]));
+    let ticket = connection["ticket"].as_str().unwrap();
+    let followed = console_at(&town, there, &account, ticket).await;
+    assert!(matches!(followed, FromGateway::Admitted(..)), "{followed:?}");
 }

@@ -31,6 +31,8 @@ pub enum SecurityKind {
     RoleRefused,
     /// A console sent something that no right of the end user covered.
     Violation,
+    /// The ends of a session found somebody in between.
+    Tampered,
     /// A member asked for what their role may not do.
     Forbidden,
 }
@@ -53,6 +55,7 @@ impl SecurityKind {
             SecurityKind::ReturnRefused => "return-refused",
             SecurityKind::RoleRefused => "role-refused",
             SecurityKind::Violation => "violation",
+            SecurityKind::Tampered => "tampered",
             SecurityKind::Forbidden => "forbidden",
         }
     }

@@ -62,6 +62,9 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::Withdrawn { .. }
         | Message::Denied { .. }
         | Message::CharterChecked(_)
+        | Message::LinkProof(_)
+        | Message::LinkProved(_)
+        | Message::NoLinkSecret
         | Message::Welcome { .. }
         | Message::ScreenClose
         | Message::Monitors { .. }

@@ -48,6 +48,8 @@ pub enum EndReason {
     LinkLost,
     /// The charter's life is over.
     CharterExpired,
+    /// Somebody sits between the two ends.
+    Tampered,
 }
 
 /// What happens to the machine.

@@ -3,13 +3,15 @@
 //! Pure: random bytes are handed in, frames go in and out as bytes. The gateway sees these frames and nothing else.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod code;
 mod handshake;
 mod keys;
 mod packets;
 mod window;
 
+pub use code::{LinkSecret, SecurityCode, WrongProof};
 pub use handshake::{AppletHandshake, AppletStep, ConsoleHandshake, MAX_PACKET, Secrets};
-pub use packets::{Seal, SecurityCode};
+pub use packets::{Seal, Side};
 
 use belay_wire::WireError;
 use std::fmt;

@@ -6,6 +6,7 @@ use belay_wire::seal::{SEALED, SealFrame};
 use std::fmt;
 
 use crate::SealError;
+use crate::code::SecurityCode;
 use crate::keys::{Keys, expand};
 use crate::window::Window;
 
@@ -17,20 +18,13 @@ const MAX_PACKETS: u64 = 1 << 48;
 const HEAD: usize = 9;
 const TAG: usize = 16;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+/// One end of a pairing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The technician's.
     Console,
+    /// The end user's.
     Applet,
-}
-
-/// Six digits, the same on both screens unless somebody in between swapped keys.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SecurityCode(pub u32);
-
-impl fmt::Display for SecurityCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:06}", self.0)
-    }
 }
 
 /// One side of a finished handshake: seals what goes out, opens what comes in.
@@ -54,7 +48,7 @@ impl Seal {
         let chain = |info| expand(&prk, info).and_then(Keys::new);
         let (console, applet) = (chain(INFO_CONSOLE_TO_APPLET)?, chain(INFO_APPLET_TO_CONSOLE)?);
         let code = u64::from_be_bytes(*expand::<8>(&prk, INFO_SECURITY_CODE)?);
-        let code = SecurityCode((code % 1_000_000) as u32);
+        let code = SecurityCode { digits: (code % 1_000_000) as u32, transcript: *transcript };
         let (send, receive) = match side {
             Side::Console => (console, applet),
             Side::Applet => (applet, console),
@@ -62,7 +56,7 @@ impl Seal {
         Ok(Seal { send, sent: 0, receive, received: Window::default(), code })
     }
 
-    /// The code both screens can show.
+    /// What both ends can compare: by eye, or by a link's secret.
     pub fn security_code(&self) -> SecurityCode {
         self.code
     }

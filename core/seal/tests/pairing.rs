@@ -1,7 +1,10 @@
 //! Both sides of the seal against each other, and against somebody in between.
 #![allow(clippy::unwrap_used)]
 
-use belay_seal::{AppletHandshake, AppletStep, Binding, ConsoleHandshake, Seal, SealError, Secrets};
+use belay_seal::{
+    AppletHandshake, AppletStep, Binding, ConsoleHandshake, LinkSecret, Seal, SealError, Secrets, Side,
+    WrongProof,
+};
 
 const BINDING: Binding = Binding([9; 32]);
 
@@ -86,8 +89,8 @@ fn a_console_that_changes_its_key_after_the_answer_is_caught() {
     assert!(matches!(applet.received(&open), Err(SealError::CommitmentBroken)));
 }
 
-#[test]
-fn a_gateway_that_swaps_keys_gets_two_different_codes() {
+/// Somebody in between with a handshake of their own on either side: the seals of console and applet.
+fn pair_through_a_hostile_gateway() -> (Seal, Seal) {
     let (console, commit) = ConsoleHandshake::start(secrets(1), BINDING).unwrap();
     let (evil_console, evil_commit) = ConsoleHandshake::start(secrets(4), BINDING).unwrap();
     let (applet, applet_answer) = answer(AppletHandshake::new(secrets(2), BINDING).unwrap(), &evil_commit);
@@ -96,7 +99,44 @@ fn a_gateway_that_swaps_keys_gets_two_different_codes() {
     let (_, evil_open) = evil_console.answered(&applet_answer).unwrap();
     let AppletStep::Sealed(applet) = applet.received(&evil_open).unwrap() else { panic!("not sealed") };
     assert!(matches!(evil_applet.received(&open), Ok(AppletStep::Sealed(_))));
-    assert_ne!(console.security_code(), applet.security_code());
+    (console, *applet)
+}
+
+#[test]
+fn a_gateway_that_swaps_keys_gets_two_different_codes() {
+    let (console, applet) = pair_through_a_hostile_gateway();
+    assert_ne!(console.security_code().digits, applet.security_code().digits);
+}
+
+#[test]
+fn the_secret_of_a_link_proves_each_side_to_the_other() {
+    let (console, applet) = pair();
+    let (secret, code) = (LinkSecret::from_bytes([7; 32]), console.security_code());
+    for side in [Side::Console, Side::Applet] {
+        let proof = secret.proof(side, &code);
+        assert_eq!(secret.check(side, &applet.security_code(), &proof), Ok(()));
+        for bit in 0..256 {
+            let mut bad = proof;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(secret.check(side, &code, &bad), Err(WrongProof), "bit {bit}");
+        }
+        let other = LinkSecret::from_bytes([8; 32]);
+        assert_eq!(other.check(side, &code, &proof), Err(WrongProof));
+    }
+    // What one side said cannot be sent back to it.
+    let proof = secret.proof(Side::Console, &code);
+    assert_eq!(secret.check(Side::Applet, &code, &proof), Err(WrongProof));
+    assert!(!format!("{secret:?}").contains('7'));
+}
+
+#[test]
+fn a_gateway_that_swaps_keys_has_no_proof_that_fits() {
+    let (console, applet) = pair_through_a_hostile_gateway();
+    let secret = LinkSecret::from_bytes([7; 32]);
+    let shown = secret.proof(Side::Console, &console.security_code());
+    assert_eq!(secret.check(Side::Console, &applet.security_code(), &shown), Err(WrongProof));
+    let shown = secret.proof(Side::Applet, &applet.security_code());
+    assert_eq!(secret.check(Side::Applet, &console.security_code(), &shown), Err(WrongProof));
 }
 
 #[test]
@@ -169,12 +209,19 @@ fn the_golden_vector_is_up_to_date() {
                 .push(serde_json::json!({"packet": hex::encode(packet), "frame": hex::encode(frame)}));
         }
     }
+    let secret = LinkSecret::from_bytes([7; 32]);
     let vector = serde_json::json!({
         "binding": hex::encode(BINDING.0),
         "console": {"private_key": hex::encode(secrets(1).key), "nonce": hex::encode(secrets(1).nonce)},
         "applet": {"private_key": hex::encode(secrets(2).key), "nonce": hex::encode(secrets(2).nonce)},
         "commit": hex::encode(commit), "answer": hex::encode(first_answer), "open": hex::encode(open),
         "security_code": console.security_code().to_string(),
+        "transcript": hex::encode(console.security_code().transcript),
+        "link": {
+            "secret": hex::encode([7; 32]),
+            "console_proof": hex::encode(secret.proof(Side::Console, &console.security_code())),
+            "applet_proof": hex::encode(secret.proof(Side::Applet, &console.security_code())),
+        },
         "console_packets": console_packets, "applet_packets": applet_packets,
         "console_packets_after_key_changes": after_key_changes,
     });

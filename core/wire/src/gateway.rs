@@ -102,12 +102,19 @@ pub enum ReportKind {
     Withdrawn = 3,
     /// The console did something without the right.
     Violation = 4,
+    /// The proof of the invitation link was wrong: somebody sits between the two ends. The right means nothing then.
+    Tampered = 5,
 }
 
 impl ReportKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [ReportKind; 4] =
-        [ReportKind::Granted, ReportKind::Refused, ReportKind::Withdrawn, ReportKind::Violation];
+    pub const ALL: [ReportKind; 5] = [
+        ReportKind::Granted,
+        ReportKind::Refused,
+        ReportKind::Withdrawn,
+        ReportKind::Violation,
+        ReportKind::Tampered,
+    ];
 }
 
 /// Why a leg goes.

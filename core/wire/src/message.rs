@@ -136,6 +136,12 @@ pub enum Message {
         /// The refused message's kind byte.
         kind: u8,
     },
+    /// 0x17 console: `[32 proof]`: it knows the secret of the invitation link.
+    LinkProof([u8; 32]),
+    /// 0x18 applet: `[32 proof]`: so does the applet. The answer to a proof, right or wrong.
+    LinkProved([u8; 32]),
+    /// 0x19 applet: it was downloaded without a link's secret, so the codes are compared by eye.
+    NoLinkSecret,
     /// 0x20 applet: `[text version][text platform][text language]`. First message of an applet.
     Welcome {
         /// The applet's version.
@@ -232,6 +238,9 @@ mod kind {
     pub const WITHDRAWN: u8 = 0x14;
     pub const DENIED: u8 = 0x15;
     pub const CHARTER_CHECKED: u8 = 0x16;
+    pub const LINK_PROOF: u8 = 0x17;
+    pub const LINK_PROVED: u8 = 0x18;
+    pub const NO_LINK_SECRET: u8 = 0x19;
     pub const WELCOME: u8 = 0x20;
     pub const SCREEN_OPEN: u8 = 0x21;
     pub const SCREEN_CLOSE: u8 = 0x22;
@@ -262,6 +271,9 @@ impl Message {
             Message::Withdrawn { .. } => kind::WITHDRAWN,
             Message::Denied { .. } => kind::DENIED,
             Message::CharterChecked(_) => kind::CHARTER_CHECKED,
+            Message::LinkProof(_) => kind::LINK_PROOF,
+            Message::LinkProved(_) => kind::LINK_PROVED,
+            Message::NoLinkSecret => kind::NO_LINK_SECRET,
             Message::Welcome { .. } => kind::WELCOME,
             Message::ScreenOpen { .. } => kind::SCREEN_OPEN,
             Message::ScreenClose => kind::SCREEN_CLOSE,
@@ -305,6 +317,9 @@ impl Message {
             | Message::Withdrawn { .. }
             | Message::Denied { .. }
             | Message::CharterChecked(_)
+            | Message::LinkProof(_)
+            | Message::LinkProved(_)
+            | Message::NoLinkSecret
             | Message::Welcome { .. }
             | Message::ScreenOpen { .. }
             | Message::ScreenClose
@@ -330,6 +345,7 @@ impl Message {
             | Message::Request { .. }
             | Message::Cancel { .. }
             | Message::Release(_)
+            | Message::LinkProof(_)
             | Message::ScreenOpen { .. }
             | Message::ScreenClose
             | Message::ScreenResync
@@ -340,6 +356,8 @@ impl Message {
             | Message::Withdrawn { .. }
             | Message::Denied { .. }
             | Message::CharterChecked(_)
+            | Message::LinkProved(_)
+            | Message::NoLinkSecret
             | Message::Welcome { .. }
             | Message::Monitors { .. }
             | Message::CursorShape(_)
@@ -381,6 +399,10 @@ impl Message {
             Message::Denied { right, kind } => {
                 w.u8(*right as u8).u8(*kind);
             }
+            Message::LinkProof(proof) | Message::LinkProved(proof) => {
+                w.raw(proof);
+            }
+            Message::NoLinkSecret => {}
             Message::Welcome { version, platform, language } => {
                 w.text(version, MAX_NAME).text(platform, MAX_NAME).text(language, MAX_NAME);
             }
@@ -448,6 +470,9 @@ impl Message {
             }
             kind::DENIED => Message::Denied { right: Right::read(&mut r)?, kind: r.u8()? },
             kind::CHARTER_CHECKED => Message::CharterChecked(r.flag("accepted")?),
+            kind::LINK_PROOF => Message::LinkProof(r.array()?),
+            kind::LINK_PROVED => Message::LinkProved(r.array()?),
+            kind::NO_LINK_SECRET => Message::NoLinkSecret,
             kind::WELCOME => Message::Welcome {
                 version: r.text("version", MAX_NAME)?,
                 platform: r.text("platform", MAX_NAME)?,

@@ -50,7 +50,7 @@ impl Admission {
                 (SecurityKind::ReturnRefused, self.admit_again(&request, through).await)
             }
             Role::Applet => (SecurityKind::AdmissionRefused, self.admit_applet(&request, through).await),
-            Role::Console => match self.admit_console(&request).await {
+            Role::Console => match self.admit_console(&request, through).await {
                 // Tickets of both kinds look alike: what is no console ticket may be a return ticket.
                 Ok(Verdict::Out { reason: Refusal::Unknown, account: None, .. }) => {
                     match self.admit_again(&request, through).await {
@@ -77,6 +77,8 @@ impl Admission {
                     }
                 }
             }
+            // Nobody did anything wrong: the console tries the next gateway of its list.
+            Ok(Verdict::Elsewhere) => Err(Refusal::Unavailable),
             Ok(Verdict::Out { reason, account, session }) => {
                 let mut noticed = Noticed::new(kind, address).detail(word(reason));
                 if let Some(account) = account {
@@ -105,7 +107,11 @@ impl Admission {
                 if kind == WireKind::Violation {
                     self.note_violation(account, session, right).await;
                 }
-                Some(Command::AppletReport(Report { kind: kind_of(kind), detail: right.name().to_owned() }))
+                if kind == WireKind::Tampered {
+                    self.note_tampering(account, session).await;
+                }
+                let detail = if kind == WireKind::Tampered { TAMPERED } else { right.name() };
+                Some(Command::AppletReport(Report { kind: kind_of(kind), detail: detail.to_owned() }))
             }
             LegEvent::Left(Role::Applet, Leaving::EndedByEndUser) => {
                 Some(Command::End { by: Ender::EndUser })
@@ -182,14 +188,14 @@ impl Admission {
         }
     }
 
-    async fn admit_console(&self, request: &AdmitRequest) -> Result<Verdict, StoreError> {
+    async fn admit_console(&self, request: &AdmitRequest, through: Through) -> Result<Verdict, StoreError> {
         let out = |reason, account, session| Ok(Verdict::Out { reason, account, session });
         let Ok(ticket) = <[u8; LegTicket::LEN]>::try_from(request.credential.as_slice()) else {
             return out(Refusal::Protocol, None, None);
         };
         let store = self.website.store();
-        let ticket = LegTicket::from_bytes(ticket);
-        let Some(ticket) = store.directory().take_console_ticket(&ticket, self.website.now()).await? else {
+        let (secret, now) = (LegTicket::from_bytes(ticket), self.website.now());
+        let Some(ticket) = store.directory().take_console_ticket(&secret, now).await? else {
             return out(Refusal::Unknown, None, None);
         };
         let (account, session) = (Some(ticket.account), Some(ticket.session));
@@ -200,6 +206,12 @@ impl Admission {
             return out(Refusal::Unknown, account, session);
         };
         if holds(&found.state, ticket.member) {
+            if self.applet_is_elsewhere(ticket.account, ticket.session, &found.state, through).await? {
+                let (account, session) = (ticket.account, ticket.session);
+                let directory = store.directory();
+                directory.create_console_ticket(&secret, account, session, ticket.member, now).await?;
+                return Ok(Verdict::Elsewhere);
+            }
             Ok(Verdict::In { session: ticket.session, member: Some(ticket.member) })
         } else {
             out(Refusal::Expired, account, session)
@@ -240,6 +252,10 @@ impl Admission {
                 let found = store.view(account).await?.session(session).await?;
                 match (found, member) {
                     (Some(found), Some(member)) if holds(&found.state, member) => {
+                        // The ticket is taken once more within two minutes: its successor was not used.
+                        if self.applet_is_elsewhere(account, session, &found.state, through).await? {
+                            return Ok(Verdict::Elsewhere);
+                        }
                         Ok(Verdict::In { session, member: Some(member) })
                     }
                     _ => over(),
@@ -248,7 +264,38 @@ impl Admission {
         }
     }
 
+    /// Does the applet wait at another gateway, one that the console can find in its list?
+    async fn applet_is_elsewhere(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        state: &State,
+        through: Through,
+    ) -> Result<bool, StoreError> {
+        if state.phase != Phase::Active {
+            return Ok(false);
+        }
+        let at = self.website.store().view(account).await?.applet_through(session).await?;
+        Ok(at != through && self.website.place_of(at).is_some())
+    }
+
     async fn note_violation(&self, account: AccountId, session: SessionId, right: Right) {
+        self.note(
+            SecurityKind::Violation,
+            account,
+            session,
+            format!("the console acted without {}, reported by the applet", right.name()),
+        )
+        .await;
+    }
+
+    async fn note_tampering(&self, account: AccountId, session: SessionId) {
+        let detail = "the proof of the invitation link was wrong, reported by the applet: somebody sits between \
+                      applet and console, or the technician's browser holds another link's secret";
+        self.note(SecurityKind::Tampered, account, session, detail.to_owned()).await;
+    }
+
+    async fn note(&self, kind: SecurityKind, account: AccountId, session: SessionId, detail: String) {
         let address = match self.website.store().view(account).await {
             Ok(view) => view.session(session).await.ok().flatten(),
             Err(_) => None,
@@ -257,12 +304,9 @@ impl Admission {
             .and_then(|session| session.state.end_user_address)
             .and_then(|address| address.parse().ok())
             .unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        self.website.security().notice(
-            Noticed::new(SecurityKind::Violation, address)
-                .account(account)
-                .session(session)
-                .detail(format!("the console acted without {}, reported by the applet", right.name())),
-        );
+        self.website
+            .security()
+            .notice(Noticed::new(kind, address).account(account).session(session).detail(detail));
     }
 
     async fn ended_by_technician(&self, account: AccountId, session: SessionId) -> Option<Command> {
@@ -283,9 +327,21 @@ impl Admission {
     }
 }
 
+/// Detail of the event of a session whose ends found somebody in between.
+const TAMPERED: &str = "tampered";
+
 enum Verdict {
-    In { session: SessionId, member: Option<MemberId> },
-    Out { reason: Refusal, account: Option<AccountId>, session: Option<SessionId> },
+    In {
+        session: SessionId,
+        member: Option<MemberId>,
+    },
+    /// Let in at another gateway: there the applet is.
+    Elsewhere,
+    Out {
+        reason: Refusal,
+        account: Option<AccountId>,
+        session: Option<SessionId>,
+    },
 }
 
 /// Is this the technician of a session that goes on, be its applet there or away?
@@ -327,7 +383,7 @@ fn kind_of(kind: WireKind) -> ReportKind {
         WireKind::Granted => ReportKind::Granted,
         WireKind::Refused => ReportKind::Refused,
         WireKind::Withdrawn => ReportKind::Withdrawn,
-        WireKind::Violation => ReportKind::Violation,
+        WireKind::Violation | WireKind::Tampered => ReportKind::Violation,
     }
 }
 

@@ -16,12 +16,13 @@ use crate::website::Website;
 )]
 pub(crate) async fn gateways(State(website): State<Website>) -> Json<GatewayList> {
     let settings = website.settings();
-    let gateways = match settings.gateways.as_slice() {
-        [] => vec![Gateway { url: Settings::gateway_url(&settings.origin), region: settings.region.clone() }],
-        listed => listed
-            .iter()
-            .map(|gateway| Gateway { url: gateway.url.clone(), region: gateway.region.clone() })
-            .collect(),
-    };
+    let mut gateways: Vec<_> = settings
+        .gateways_near()
+        .map(|gateway| Gateway { url: gateway.url.clone(), region: gateway.region.clone() })
+        .collect();
+    if gateways.is_empty() {
+        let url = Settings::gateway_url(&settings.origin);
+        gateways.push(Gateway { url, region: settings.region.clone() });
+    }
     Json(GatewayList { gateways })
 }

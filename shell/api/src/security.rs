@@ -108,6 +108,7 @@ impl Security {
             | SecurityKind::ReturnRefused
             | SecurityKind::RoleRefused
             | SecurityKind::Violation
+            | SecurityKind::Tampered
             | SecurityKind::Forbidden => tracing::warn!(
                 target: "security", kind = kind_text, %address, account = account_text, session = session_text, detail
             ),

@@ -71,12 +71,29 @@ impl Settings {
         format!("wss://{}/gateway/v1", authority(origin))
     }
 
-    /// The URLs of all gateways, best first; the own one is seen from `origin`.
-    pub(crate) fn gateway_urls(&self, origin: &str) -> Vec<String> {
-        match self.gateways.as_slice() {
-            [] => vec![Self::gateway_url(origin)],
-            listed => listed.iter().map(|gateway| gateway.url.clone()).collect(),
+    /// The gateways that serve the accounts of this website, best first: those of its region; all, where none is.
+    /// Empty: the one beside it.
+    pub(crate) fn gateways_near(&self) -> impl Iterator<Item = &ListedGateway> {
+        let any = self.gateways.iter().any(|gateway| gateway.region == self.region);
+        self.gateways.iter().filter(move |gateway| !any || gateway.region == self.region)
+    }
+
+    /// The URLs of these gateways, best first; the own one is seen from `origin`. `at`: where the applet waits, which
+    /// goes before all.
+    pub(crate) fn gateway_urls(&self, origin: &str, at: Option<&str>) -> Vec<String> {
+        if self.gateways.is_empty() {
+            return vec![Self::gateway_url(origin)];
         }
+        let mut urls: Vec<_> = self.gateways_near().map(|gateway| gateway.url.clone()).collect();
+        if let Some(found) = at.and_then(|at| urls.iter().position(|url| url == at)) {
+            urls[..=found].rotate_right(1);
+        }
+        urls
+    }
+
+    /// Whether a gateway that consoles are sent to is listed under this address.
+    pub(crate) fn lists(&self, url: &str) -> bool {
+        self.gateways_near().any(|gateway| gateway.url == url)
     }
 
     /// The host of the public origin, without port.

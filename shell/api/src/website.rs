@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
 use belay_identity::Passwords;
-use belay_store::Store;
+use belay_store::{Store, Through};
 use belay_wire::Moment;
 use tokio::task::JoinHandle;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -106,6 +106,17 @@ impl Website {
 
     pub(crate) fn gateways(&self) -> &Arc<Gateways> {
         &self.0.gateways
+    }
+
+    /// Where the gateway is reached through which a leg came; `None` when it is in no list.
+    pub(crate) fn place_of(&self, through: Through) -> Option<String> {
+        match through {
+            Through::Own => {
+                let own = Settings::gateway_url(&self.settings().origin);
+                self.settings().lists(&own).then_some(own)
+            }
+            Through::Gateway(key) => self.gateways().place_of(&key),
+        }
     }
 
     /// Returns when every row of the security log noticed so far is written.

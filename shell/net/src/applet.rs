@@ -1,6 +1,7 @@
 //! The applet's connection: finds a gateway, is admitted, carries messages, and comes back after every loss
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
+mod choice;
 mod outbound;
 mod reach;
 mod running;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::dial::{Dial, DialError};
 pub use crate::direct::{Attempted, PathKind, Tried};
+use choice::Choice;
 use reach::Credential;
 use running::{Ended, Running};
 
@@ -131,8 +133,9 @@ async fn live(
     happened: &mpsc::Sender<Event>,
     wanted: &mut mpsc::Receiver<Command>,
 ) -> Option<Event> {
+    let mut choice = Choice::default();
     let (mut socket, session, mut ticket) =
-        match reach::reach(dial, leg, &Credential::First(leg.id.clone())).await {
+        match choice.reach(dial, leg, &Credential::First(leg.id.clone())).await {
             Ok(Ok(admitted)) => admitted,
             Ok(Err(refusal)) => return Some(Event::Refused(refusal)),
             Err(error) => return Some(Event::Unreachable(error)),
@@ -156,7 +159,7 @@ async fn live(
             }
             // The session goes on meanwhile, on a direct path if there is one.
             let credential = Credential::Return(ticket.clone());
-            let reached = match running.attend(wanted, reach::reach(dial, leg, &credential)).await {
+            let reached = match running.attend(wanted, choice.reach(dial, leg, &credential)).await {
                 ControlFlow::Continue(reached) => reached,
                 ControlFlow::Break(_) => return None,
             };

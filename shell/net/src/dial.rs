@@ -91,7 +91,22 @@ impl Dial {
 
     /// The WebSocket addresses of the gateways, as the website lists them.
     pub async fn gateways(&self) -> Result<Vec<Uri>, DialError> {
-        let (host, stream) = self.connect(&self.origin).await?;
+        let (_, stream) = self.connect(&self.origin).await?;
+        self.list_over(&self.origin, stream).await
+    }
+
+    /// The website.
+    pub(crate) fn origin(&self) -> &Uri {
+        &self.origin
+    }
+
+    /// Asks the website for the list over a connection to it.
+    pub(crate) async fn list_over(
+        &self,
+        website: &Uri,
+        stream: TlsStream<TcpStream>,
+    ) -> Result<Vec<Uri>, DialError> {
+        let host = website.authority().map(ToString::to_string).unwrap_or_default();
         let wrong = |reason: String| DialError::Answer { host: host.clone(), reason };
         let asked = async {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -116,12 +131,18 @@ impl Dial {
         tokio::time::timeout(WITHIN, asked).await.map_err(|_| self.silent(&self.origin))?
     }
 
-    /// Opens the WebSocket to one gateway.
-    pub(crate) async fn gateway(
+    /// Connects to one gateway by TLS.
+    pub(crate) async fn reach(&self, gateway: &Uri) -> Result<TlsStream<TcpStream>, DialError> {
+        Ok(self.connect(gateway).await?.1)
+    }
+
+    /// Opens the WebSocket over a connection to this gateway.
+    pub(crate) async fn upgrade(
         &self,
         gateway: &Uri,
+        stream: TlsStream<TcpStream>,
     ) -> Result<WebSocketStream<TlsStream<TcpStream>>, DialError> {
-        let (host, stream) = self.connect(gateway).await?;
+        let host = gateway.authority().map(ToString::to_string).unwrap_or_default();
         let wrong = |reason: String| DialError::Answer { host: host.clone(), reason };
         let mut request = gateway.into_client_request().map_err(|error| wrong(error.to_string()))?;
         request.headers_mut().insert(
@@ -152,14 +173,19 @@ impl Dial {
             .map_err(|_| unreachable(&"no answer within 10 seconds"))?
             .map_err(|error| unreachable(&error))?;
         stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
-        let server =
-            ServerName::try_from(name.to_owned()).map_err(|_| DialError::Address(uri.to_string()))?;
-        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(server, stream);
-        let stream = tokio::time::timeout(WITHIN, handshake)
+        let stream = tokio::time::timeout(WITHIN, self.secure(uri, stream))
             .await
             .map_err(|_| unreachable(&"no TLS answer within 10 seconds"))?
             .map_err(|error| DialError::Certificate { host: host.clone(), reason: error.to_string() })?;
         Ok((host, stream))
+    }
+
+    /// The TLS handshake alone.
+    pub(crate) async fn secure(&self, uri: &Uri, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let server = ServerName::try_from(name.to_owned())
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+        TlsConnector::from(Arc::clone(&self.tls)).connect(server, stream).await
     }
 
     fn silent(&self, uri: &Uri) -> DialError {

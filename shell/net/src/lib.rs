@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod applet;
+pub mod check;
 mod dial;
 mod direct;
 pub mod gateway;

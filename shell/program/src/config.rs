@@ -117,7 +117,7 @@ pub struct Log {
     pub level: String,
 }
 
-/// How often strangers may try, each in tries a minute (1 … 100 000).
+/// How often strangers may try, each in tries a minute (1 … 100 000), and how many a gateway takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `limits.pin_per_address`: PIN tries from one address.
@@ -126,6 +126,8 @@ pub struct Limits {
     pub pin_in_all: u32,
     /// `limits.sign_in_per_address`: sign-in tries from one address.
     pub sign_in_per_address: u32,
+    /// `limits.gateway_legs`: applets and consoles at this gateway at once; beyond that it says that it is full.
+    pub gateway_legs: u32,
 }
 
 impl Config {

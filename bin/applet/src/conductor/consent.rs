@@ -5,7 +5,7 @@ use belay_wire::gateway::{Leaving, ReportKind};
 use belay_wire::message::{EndedBy, Outcome};
 use belay_wire::{Message, Right, Rights};
 
-use super::{BAD_NEWS, Conductor, GOOD_BYE, Now};
+use super::{ALARM, BAD_NEWS, Conductor, GOOD_BYE, Now};
 use crate::deeds::{Deed, Over, Show, Story};
 use crate::exit::Exit;
 use crate::host_log::Entry;
@@ -21,8 +21,8 @@ impl Conductor {
                     self.tell(rights, Story::Asked);
                     self.prompt = Some((prompt, rights));
                     let partner = self.partner.clone();
-                    let code = self.code;
-                    let show = Show::Prompt { prompt, rights, answerable_at, expires_at, partner, code };
+                    let check = self.check();
+                    let show = Show::Prompt { prompt, rights, answerable_at, expires_at, partner, check };
                     self.deeds.push_back(Deed::Show(show));
                 }
                 Output::HidePrompt { prompt, why } => self.hide(prompt, why),
@@ -117,6 +117,7 @@ impl Conductor {
             }
             EndReason::Technician => (Some(Leaving::EndedByTechnician), Exit::Ended, GOOD_BYE),
             EndReason::LinkLost => (None, Exit::NoGateway, BAD_NEWS),
+            EndReason::Tampered => (Some(Leaving::Closed), Exit::Tampered, ALARM),
         };
         if let Some(leaving) = leaving {
             self.deeds.push_back(Deed::Leave(leaving));

@@ -1,5 +1,6 @@
 //! The whole program's decisions, without a window, a network or a desktop.
 
+mod identity;
 mod interruptions;
 
 use belay_permission::{Answer, PromptId};
@@ -12,7 +13,7 @@ use super::*;
 use crate::charter::tests::{UNIX, document, expected, sign};
 use crate::host_log;
 
-const CODE: SecurityCode = SecurityCode(462_748);
+const CODE: SecurityCode = SecurityCode { digits: 462_748, transcript: [4; 32] };
 
 struct Stage {
     conductor: Conductor,
@@ -37,12 +38,17 @@ fn motion() -> Message {
 
 impl Stage {
     fn new() -> Stage {
+        Stage::with_secret(None)
+    }
+
+    fn with_secret(link_secret: Option<LinkSecret>) -> Stage {
         let facts = Facts {
             expected: expected(),
             origin: "https://help.example.org".into(),
             version: "0.1.0".into(),
             platform: "test".into(),
             language: "en",
+            link_secret,
         };
         let mut stage =
             Stage { conductor: Conductor::new(facts), now: Now { moment: Moment(1_000_000), unix: UNIX } };
@@ -74,9 +80,13 @@ impl Stage {
     }
 
     fn connected() -> Stage {
-        let mut stage = Stage::new();
+        Stage::connected_with(None, CODE)
+    }
+
+    fn connected_with(link_secret: Option<LinkSecret>, code: SecurityCode) -> Stage {
+        let mut stage = Stage::with_secret(link_secret);
         stage.happens(Happening::Admitted(session()));
-        stage.happens(Happening::Paired(CODE));
+        stage.happens(Happening::Paired(code));
         stage.charter();
         stage
     }
@@ -253,6 +263,25 @@ fn a_lost_server_ends_all_rights_and_the_program() {
     assert!(deeds.contains(&Deed::Show(Show::State(State::Over(Over::Lost)))));
     let deeds = stage.happens(Happening::Person(Person::Panicked));
     position(&deeds, |deed| matches!(deed, Deed::Finish(Exit::Ended, _)));
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_looked_at() {
+    use belay_net::check::{Check as WayCheck, Step, Verdict};
+    let mut stage = Stage::new();
+    let deeds = stage.happens(Happening::Unreachable);
+    assert!(deeds.contains(&Deed::Examine));
+    assert!(deeds.contains(&Deed::Show(Show::State(State::Over(Over::Unreachable)))));
+    let check = WayCheck {
+        step: Step::Name,
+        host: "help.example.org".into(),
+        verdict: Verdict::Good,
+        took: Duration::ZERO,
+        addresses: Vec::new(),
+        certificate: None,
+    };
+    let deeds = stage.happens(Happening::Examined(vec![check.clone()]));
+    assert_eq!(deeds, [Deed::Show(Show::Story(Story::Way(check)))]);
 }
 
 #[test]

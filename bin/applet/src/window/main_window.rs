@@ -4,16 +4,15 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use belay_permission::EndReason;
-use belay_seal::SecurityCode;
 use belay_wire::Right;
 use slint::{CloseRequestResponse, ComponentHandle, Model, Timer};
 use tokio::sync::mpsc;
 
 use super::generated::{ChatLine, MainWindow, StoryLine, Tone};
-use super::{Stage, shared, tell, withdraw};
-use crate::deeds::{Far, Over, Partner, Person, State, Story};
+use super::{Stage, code_words, shared, tell, withdraw};
+use crate::deeds::{Check, Far, Over, Partner, Person, State, Story};
 use crate::run::FromWindow;
-use crate::texts::{digit_by_digit, fill, grouped, length};
+use crate::texts::{fill, length};
 
 /// Lines kept in each list.
 const MAX_LINES: usize = 500;
@@ -113,7 +112,7 @@ impl Stage {
         }
         self.show_pause(state);
         main.set_over(matches!(state, State::Over(_)));
-        main.set_bare(matches!(state, State::Over(Over::Refused(_) | Over::Unreachable)));
+        main.set_bare(matches!(state, State::Over(Over::Refused(_))));
         if let State::Connected(partner) = state {
             main.set_window_title(shared(fill(texts.title, &[("operator", &partner.company)])));
             main.set_heading_company(partner.company.as_str().into());
@@ -164,10 +163,13 @@ impl Stage {
         self.ticker.start(slint::TimerMode::Repeated, SECOND, tick);
     }
 
-    /// Shows the security code to compare, or no longer.
-    pub(super) fn show_code(&self, code: Option<SecurityCode>) {
-        self.main.set_code(code.map(|code| shared(grouped(code))).unwrap_or_default());
-        self.main.set_code_spoken(code.map(|code| shared(digit_by_digit(code))).unwrap_or_default());
+    /// Shows the security code to compare, that nobody needs to, or nothing.
+    pub(super) fn show_check(&self, check: Check) {
+        let (code, spoken, meaning, verified) = code_words(self.look.texts, check);
+        self.main.set_code(code);
+        self.main.set_code_spoken(spoken);
+        self.main.set_code_meaning(meaning.into());
+        self.main.set_verified(verified);
     }
 
     fn farewell(&self, over: Over) -> (&'static str, &'static str, Tone) {
@@ -176,6 +178,7 @@ impl Stage {
             Over::Ended(EndReason::LinkLost) | Over::Lost => {
                 (texts.lost_heading, texts.lost_detail, Tone::Bad)
             }
+            Over::Ended(EndReason::Tampered) => (texts.tampered_heading, texts.tampered_detail, Tone::Bad),
             Over::Ended(why) => (texts.ended_heading, texts.ended(why), Tone::Good),
             Over::Closed => (texts.ended_heading, texts.ended_by_server, Tone::Good),
             Over::Refused(why) => (texts.refused_heading, texts.refused(why), Tone::Bad),
@@ -195,6 +198,10 @@ impl Stage {
     /// Adds a line to what happened.
     pub(super) fn add_story(&self, story: &Story) {
         let texts = self.look.texts;
+        if let Story::Way(check) = story {
+            let (text, alarming) = (shared(texts.way(check)), check.is_fatal());
+            return push(&self.story, StoryLine { text, at: clock_time(), alarming });
+        }
         let (text, right, alarming) = match story {
             Story::Connected => (texts.story_connected, None, false),
             Story::Technician(_) => (texts.story_technician, None, false),
@@ -204,7 +211,10 @@ impl Stage {
             Story::Resumed => (texts.story_resumed, None, false),
             Story::Offline => (texts.story_offline, None, true),
             Story::Compared => (texts.story_compared, None, false),
+            Story::Verified => (texts.story_verified, None, false),
             Story::Cut(right) => (texts.story_cut, Some(*right), false),
+            // Said above.
+            Story::Way(_) => return,
             Story::Breach => (texts.story_breach, None, true),
             Story::Untrusted => (texts.story_untrusted, None, true),
             Story::Asked(right) => (texts.story_asked, Some(*right), false),
@@ -219,7 +229,7 @@ impl Stage {
             Story::Released(right) => (texts.story_released, Some(*right), false),
             Story::Failed(right) => (texts.story_failed, Some(*right), true),
             Story::Violation(right) => (texts.story_violation, Some(*right), true),
-            Story::Over(over) => (self.farewell(*over).0, None, false),
+            Story::Over(over) => (self.farewell(*over).0, None, *over == Over::Ended(EndReason::Tampered)),
             Story::LogFailed => (texts.story_log_failed, None, true),
         };
         let partner = if let Story::Technician(partner) = story { partner } else { &self.partner };

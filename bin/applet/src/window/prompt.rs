@@ -4,16 +4,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use belay_permission::{Answer, PromptId};
-use belay_seal::SecurityCode;
 use belay_wire::{Moment, Right, Rights};
 use slint::{CloseRequestResponse, ComponentHandle, Timer, TimerMode};
 use tokio::sync::mpsc;
 
 use super::generated::PromptWindow;
-use super::{Look, place, shared, tell};
-use crate::deeds::{Partner, Person};
+use super::{Look, code_words, place, shared, tell};
+use crate::deeds::{Check, Partner, Person};
 use crate::run::FromWindow;
-use crate::texts::{digit_by_digit, fill, grouped};
+use crate::texts::fill;
 
 /// Added to the safety delay shown, so that the button never opens before the answer counts.
 const MARGIN: Duration = Duration::from_millis(30);
@@ -27,14 +26,14 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Asks. `times`: from when on it can be allowed, and when it counts as refused. `code`: what to compare first.
+    /// Asks. `times`: from when on it can be allowed, and when it counts as refused. `check`: what to compare first.
     pub fn open(
         look: Look,
         id: PromptId,
         rights: Rights,
         times: (Moment, Moment),
         partner: &Partner,
-        code: Option<SecurityCode>,
+        check: Check,
         say: &mpsc::Sender<FromWindow>,
     ) -> Result<Prompt, slint::PlatformError> {
         let window = PromptWindow::new()?;
@@ -51,8 +50,11 @@ impl Prompt {
         window.set_technician(technician.into());
         window.set_company(company.into());
         window.set_domain(filled(texts.prompt_domain));
-        window.set_code(code.map(|code| shared(grouped(code))).unwrap_or_default());
-        window.set_code_spoken(code.map(|code| shared(digit_by_digit(code))).unwrap_or_default());
+        let (code, spoken, code_meaning, verified) = code_words(texts, check);
+        window.set_code(code);
+        window.set_code_spoken(spoken);
+        window.set_code_meaning(code_meaning.into());
+        window.set_verified(verified);
         window.set_asks_view(rights.contains(Right::DesktopView));
         window.set_asks_control(rights.contains(Right::RemoteControl));
 

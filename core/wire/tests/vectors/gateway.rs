@@ -77,6 +77,7 @@ fn to_vector(name: &str, frame: &ToGateway) -> Value {
                 ReportKind::Refused => "refused",
                 ReportKind::Withdrawn => "withdrawn",
                 ReportKind::Violation => "violation",
+                ReportKind::Tampered => "tampered",
             };
             json!({ "kind": "report", "report": report, "right": right.name() })
         }

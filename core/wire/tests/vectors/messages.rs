@@ -10,9 +10,9 @@ use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
-const KINDS: [u8; 31] = [
-    0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25,
-    0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
+const KINDS: [u8; 34] = [
+    0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x22,
+    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
 ];
 
 #[test]
@@ -88,6 +88,9 @@ fn rights() -> Vec<(&'static str, Message)> {
         ("denied control", Message::Denied { right: Right::RemoteControl, kind: 0x43 }),
         ("charter accepted", Message::CharterChecked(true)),
         ("charter refused", Message::CharterChecked(false)),
+        ("link proof", Message::LinkProof([0xa5; 32])),
+        ("link proved", Message::LinkProved([0x5a; 32])),
+        ("no link secret", Message::NoLinkSecret),
     ];
     all.extend(
         Outcome::ALL.map(|outcome| ("decision", Message::Decision { request: 2, rights: both, outcome })),
@@ -238,6 +241,9 @@ fn fields(message: &Message) -> Value {
         Message::Denied { right, kind } => {
             json!({ "kind": "denied", "right": right.name(), "refused": kind })
         }
+        Message::LinkProof(proof) => json!({ "kind": "link_proof", "proof": hex::encode(proof) }),
+        Message::LinkProved(proof) => json!({ "kind": "link_proved", "proof": hex::encode(proof) }),
+        Message::NoLinkSecret => json!({ "kind": "no_link_secret" }),
         Message::CharterChecked(accepted) => json!({ "kind": "charter_checked", "accepted": accepted }),
         Message::Welcome { version, platform, language } => {
             json!({ "kind": "welcome", "version": version, "platform": platform, "language": language })

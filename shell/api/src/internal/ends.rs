@@ -1,11 +1,12 @@
 //! `GET /internal/v1/ends`: which sessions have ended, as server-sent events `ended` with the session's id. It begins
-//! with those that ended lately, for a gateway that was not listening then; an end told twice is no harm.
+//! with those that ended lately, for a gateway that was not listening then; an end told twice is no harm. With `?at=URL`
+//! the gateway says where it is reached, so that consoles can be sent to where their applets are.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use belay_store::StoreError;
@@ -28,8 +29,15 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Ended sessions that are told at the start, for each account.
 const LATELY: u32 = 200;
 
+#[derive(serde::Deserialize)]
+pub(crate) struct Said {
+    /// The address under which it is listed.
+    at: Option<String>,
+}
+
 pub(crate) async fn ends(
     State(website): State<Website>,
+    Query(Said { at }): Query<Said>,
     proven: Proven,
 ) -> Result<Sse<impl futures_util::Stream<Item = Result<Event, Infallible>>>, Refused> {
     let (ended, follower) = Admission::new(website.clone()).ended_sessions();
@@ -38,6 +46,11 @@ pub(crate) async fn ends(
         tracing::error!(%error, "the sessions that ended lately could not be read");
         Refused::Unavailable
     })?;
+    match at {
+        Some(url) if website.settings().lists(&url) => website.gateways().is_at(proven.key, url),
+        Some(url) => tracing::warn!(%url, "a gateway says that it is reached where none is listed"),
+        None => {}
+    }
     let mut check = interval(TRUST_CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stream = website.gateways().listening(proven.key);

@@ -21,6 +21,8 @@ pub(crate) struct Gateways {
     pub(crate) nonces: Nonces,
     started: Instant,
     streams: Mutex<HashMap<[u8; 32], Presence>>,
+    /// Where each is reached, as it said itself and the list of the configuration says too.
+    places: Mutex<HashMap<[u8; 32], String>>,
 }
 
 #[derive(Clone, Copy)]
@@ -37,13 +39,28 @@ pub(crate) struct Stream {
 
 impl Gateways {
     pub(crate) fn new(now: Moment) -> Self {
-        Self { nonces: Nonces::new(now), started: Instant::now(), streams: Mutex::default() }
+        Self {
+            nonces: Nonces::new(now),
+            started: Instant::now(),
+            streams: Mutex::default(),
+            places: Mutex::default(),
+        }
     }
 
     pub(crate) fn listening(self: &Arc<Self>, key: [u8; 32]) -> Stream {
         let presence = Presence { open: 0, left: Instant::now() };
         self.lock().entry(key).or_insert(presence).open += 1;
         Stream { gateways: self.clone(), key }
+    }
+
+    /// This gateway is reached there.
+    pub(crate) fn is_at(&self, key: [u8; 32], url: String) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(key, url);
+    }
+
+    /// Where this gateway is reached, if that is known.
+    pub(crate) fn place_of(&self, key: &[u8; 32]) -> Option<String> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
     fn is_gone(&self, key: &[u8; 32]) -> bool {

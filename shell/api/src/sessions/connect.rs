@@ -77,6 +77,7 @@ pub(super) async fn connection(
         },
         now,
     )?;
+    let at = website.place_of(view.applet_through(session.id).await?);
     let ticket = random_leg_ticket();
     website
         .store()
@@ -85,7 +86,7 @@ pub(super) async fn connection(
         .await?;
     Ok(Connection {
         session: session.into(),
-        gateways: website.settings().gateway_urls(&own.0),
+        gateways: website.settings().gateway_urls(&own.0, at.as_deref()),
         ticket: URL_SAFE_NO_PAD.encode(ticket.secret_bytes()),
         binding: hex::encode(binding),
         charter,

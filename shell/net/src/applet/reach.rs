@@ -1,4 +1,4 @@
-//! Getting in: the list of gateways, one after the other, until one says yes or no.
+//! Getting in at one gateway: the socket, the credential, yes or no.
 
 use belay_wire::gateway::{FromGateway, Hello, Refusal, Role, ToGateway};
 use belay_wire::{LegTicket, SessionAuthenticationId, SessionId};
@@ -25,36 +25,19 @@ pub(super) enum Credential {
     Return(LegTicket),
 }
 
-/// Tries the gateways one after the other, from a random one on; those that are full or broken are passed over.
-pub(super) async fn reach(
-    dial: &Dial,
-    leg: &Leg,
-    credential: &Credential,
-) -> Result<Result<Admitted, Refusal>, DialError> {
-    let mut gateways = dial.gateways().await?;
-    let first = usize::from(random_byte()) % gateways.len();
-    gateways.rotate_left(first);
-    let mut last = None;
-    for gateway in &gateways {
-        match enter(dial, gateway, leg, credential).await {
-            Ok(Err(Refusal::Full | Refusal::Unavailable)) => last = Some(Ok(Err(Refusal::Full))),
-            Ok(answer) => return Ok(answer),
-            Err(error) => {
-                tracing::warn!(%gateway, %error, "gateway not usable");
-                last = Some(Err(error));
-            }
-        }
-    }
-    last.unwrap_or(Ok(Err(Refusal::Unavailable)))
-}
-
-async fn enter(
+/// Asks this gateway to be let in, over a connection that stands already, or a new one.
+pub(super) async fn enter(
     dial: &Dial,
     gateway: &Uri,
+    connection: Option<TlsStream<TcpStream>>,
     leg: &Leg,
     credential: &Credential,
 ) -> Result<Result<Admitted, Refusal>, DialError> {
-    let mut socket = dial.gateway(gateway).await?;
+    let stream = match connection {
+        Some(stream) => stream,
+        None => dial.reach(gateway).await?,
+    };
+    let mut socket = dial.upgrade(gateway, stream).await?;
     let host = gateway.authority().map(ToString::to_string).unwrap_or_default();
     let wrong = |reason: String| DialError::Answer { host: host.clone(), reason };
     let hello = ToGateway::Hello(Hello {

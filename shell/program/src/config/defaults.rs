@@ -35,6 +35,7 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("limits.pin_per_address", Kind::Number),
     ("limits.pin_in_all", Kind::Number),
     ("limits.sign_in_per_address", Kind::Number),
+    ("limits.gateway_legs", Kind::Number),
 ];
 
 /// What holds when nothing is written.
@@ -50,6 +51,11 @@ pub(super) fn config() -> Config {
         website: WebsiteAt { url: None, anchor: None },
         region: "local".to_owned(),
         log: Log { format: LogFormat::Text, level: "info".to_owned() },
-        limits: Limits { pin_per_address: 10, pin_in_all: 100, sign_in_per_address: 10 },
+        limits: Limits {
+            pin_per_address: 10,
+            pin_in_all: 100,
+            sign_in_per_address: 10,
+            gateway_legs: 10_000,
+        },
     }
 }

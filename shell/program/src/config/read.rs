@@ -207,6 +207,7 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
         ("limits.pin_per_address", &mut config.limits.pin_per_address),
         ("limits.pin_in_all", &mut config.limits.pin_in_all),
         ("limits.sign_in_per_address", &mut config.limits.sign_in_per_address),
+        ("limits.gateway_legs", &mut config.limits.gateway_legs),
     ] {
         if let Some(number) = read.number(key, 1, 100_000)? {
             *limit = number;

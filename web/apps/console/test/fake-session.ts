@@ -1,7 +1,7 @@
 // A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
 // The connection is interrupted for some seconds at "cut", his computer at "sleep", for good at "offline"; "keys" makes
-// new ones. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower" and "old" are ways the path may stand.
+// new ones, "between" finds somebody in between. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower" and "old" are ways the path may stand.
 import type { Monitor, PathName, PathProblem, PathReport, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
@@ -45,7 +45,7 @@ class FakeSession implements RemoteSession {
       this.#tell('state', 'connected');
       this.#tell('path', this.path);
       this.#tell('peer', { platform: 'linux-x86_64', version: '0.1.0', language: 'de' });
-      this.#tell('security_code', '481 902');
+      this.#tell('security_code', '481902', this.#options.linkSecret !== undefined);
       this.#line('Hello! My printer <b>does not</b> print any more.\nhttps://example.com/<script>alert(1)</script>');
     });
   }
@@ -70,7 +70,8 @@ class FakeSession implements RemoteSession {
     else if (text === 'offline') {
       const since = new Date(Date.now() - 312_000);
       this.#after(200, () => this.#tell('state', 'offline', 'partner', since));
-    } else if (text === 'keys') this.#after(200, () => this.#tell('security_code', '730 115'));
+    } else if (text === 'keys') this.#after(200, () => this.#tell('security_code', '730115', false));
+    else if (text === 'between') this.#after(200, () => this.#tell('state', 'lost', 'tampered'));
     else if (text !== 'silence') this.#after(1500, () => this.#line('One moment, I will have a look.'));
     return { id, at: new Date() };
   }

@@ -1,7 +1,8 @@
 // What people paste, what links carry, which computer they sit at.
 import { describe, expect, test } from 'vitest';
 import { parseKept } from '../src/kept';
-import { tokenOf } from '../src/link';
+import { extension, fileNameOf } from '../src/download';
+import { invitationOf } from '../src/link';
 import { pinDigits, pinShown } from '../src/pin';
 import { detect } from '../src/platform';
 
@@ -22,10 +23,34 @@ test('a PIN is shown in two groups', () => {
 
 test('only what looks like a token is taken from a link', () => {
   const token = 'A'.repeat(22) + '-_9';
-  expect(tokenOf(`#${token}`)).toBe(token);
-  expect(tokenOf('#')).toBeUndefined();
-  expect(tokenOf('#short')).toBeUndefined();
-  expect(tokenOf(`#${token}<script>`)).toBeUndefined();
+  expect(invitationOf(`#${token}`)).toEqual({ token });
+  expect(invitationOf('#')).toBeUndefined();
+  expect(invitationOf('#short')).toBeUndefined();
+  expect(invitationOf(`#${token}<script>`)).toBeUndefined();
+});
+
+test('the secret of a link follows its token, whole or not at all', () => {
+  const [token, secret] = ['A'.repeat(22), `${'b-_'.repeat(14)}c`];
+  expect(invitationOf(`#${token}.${secret}`)).toEqual({ token, secret });
+  expect(invitationOf(`#${token}.${secret.slice(1)}`)).toEqual({ token });
+  expect(invitationOf(`#${token}.`)).toEqual({ token });
+  expect(invitationOf(`#.${secret}`)).toBeUndefined();
+});
+
+test('the secret goes behind a tagged program, and behind nothing else', () => {
+  const mark = (text: string): number[] => [...Buffer.from(text), ...new Uint8Array(16 - text.length)];
+  const secret = Buffer.alloc(32, 7).toString('base64url');
+  const tagged = Uint8Array.from(mark('belay-tag/1'));
+  expect([...extension(tagged, secret)!]).toEqual([...new Uint8Array(32).fill(7), ...mark('belay-secret/1')]);
+  expect(extension(Uint8Array.from(mark('belay-tag/2')), secret)).toBeUndefined();
+  expect(extension(tagged.subarray(1), secret)).toBeUndefined();
+  expect(extension(tagged, 'c2hvcnQ')).toBeUndefined();
+});
+
+test('the file keeps the name that the server gives it, and no path', () => {
+  expect(fileNameOf('attachment; filename="belay-support"')).toBe('belay-support');
+  expect(fileNameOf('attachment; filename="../x"')).toBe('belay-support');
+  expect(fileNameOf(null)).toBe('belay-support');
 });
 
 test('a reload brings back a join that still lives, and nothing else', () => {

@@ -37,7 +37,7 @@ export interface ChannelEvents {
   /** The partner is there and the keys are being made; the n-th pairing of the session. What was before is over. */
   paired?(pairing: number): void;
   /** The keys are made; from now on messages travel. */
-  secured?(code: string): void;
+  secured?(code: string, transcript: Bytes): void;
   /** A message of the partner's, not decoded yet, and the class it came in. */
   message?(bytes: Bytes, of: Class): void;
   /** A connection is lost. If a pairing was there it is kept: what is sent now waits. */
@@ -271,7 +271,7 @@ export class Channel {
       send: (frame: Bytes) => mine(() => this.standing !== 'apart' && this.leg.send(frame)),
     };
     const traffic: Traffic = new Traffic(this.options, gateway, {
-      ready: (code) => mine(() => this.secured(code)),
+      ready: (code, transcript) => mine(() => this.secured(code, transcript)),
       message: (bytes, of) => mine(() => this.message(bytes, of)),
       opened: (path) => mine(() => this.opened(path)),
       failed: (path) => mine(() => this.failed(path)),
@@ -287,11 +287,11 @@ export class Channel {
     this.events.paired?.(this.pairing);
   }
 
-  private secured(code: string): void {
+  private secured(code: string, transcript: Bytes): void {
     if (this.standing !== 'handshake') return;
     this.standing = 'together';
     this.leg.settled();
-    this.events.secured?.(code);
+    this.events.secured?.(code, transcript);
     this.openDirect();
     this.traffic?.flush();
     this.review();

@@ -18,6 +18,8 @@ export interface RemoteSessionOptions {
   /** Both base64. */
   charter: { document: string; signature: string };
   canvas: HTMLCanvasElement;
+  /** The secret of the invitation link, base64url of 32 bytes, where this browser has it. */
+  linkSecret?: string;
   /**
    * Asks the website for another ticket (POST /sessions/{id}/connect) when the gateways no longer take the return
    * ticket. A rejection means "not now": it is asked again later. Who learns that the session is over closes it.
@@ -55,7 +57,7 @@ export interface ChatMessage {
 /** What a session tells; a late listener to `state`, `path`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
 export interface RemoteSessionEvents {
   /**
-   * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `charter_refused`, `gateway` or `partner`;
+   * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `tampered` (somebody sits in between), `charter_refused`, `gateway` or `partner`;
    * `since`, with `reconnecting` and `offline`, when the connection was lost.
    */
   state: (state: LinkState, detail?: string, since?: Date) => void;
@@ -70,8 +72,11 @@ export interface RemoteSessionEvents {
   monitors: (list: Monitor[], chosen: number) => void;
   peer: (peer: { platform: string; version: string; language: string }) => void;
   size: (width: number, height: number) => void;
-  /** Six digits; another one means that the keys were made anew, and is to be compared again. */
-  security_code: (code: string) => void;
+  /**
+   * Six digits; another one means that the keys were made anew, and is to be compared again. `verified`: both ends hold
+   * the secret of the invitation link, and there is nothing to compare.
+   */
+  security_code: (code: string, verified: boolean) => void;
   /** lost: the gateway will not have this leg again (the session is over, or open in another window). */
   ended: (by: 'end_user' | 'technician' | 'lost') => void;
 }

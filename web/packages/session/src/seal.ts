@@ -44,8 +44,8 @@ export interface SealEvents {
   packet(packet: Bytes, path: number): void;
   /** A frame did not open, or was none. */
   failed?(path: number): void;
-  /** The keys are made; the security code has six digits. */
-  ready(code: string): void;
+  /** The keys are made; the security code has six digits, and the transcript's 32 bytes are what a link's secret proves. */
+  ready(code: string, transcript: Bytes): void;
   /** The pairing is over. */
   broken(error: SealError): void;
 }
@@ -237,7 +237,7 @@ export class Seal {
     this.keys = isConsole ? { sealing: toApplet, opening: toConsole } : { sealing: toConsole, opening: toApplet };
     this.secret = undefined;
     this.phase = 'ready';
-    this.events.ready(securityCode(code));
+    this.events.ready(securityCode(code), salt);
     this.sealWaiting();
     this.replay();
   }

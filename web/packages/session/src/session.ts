@@ -10,6 +10,7 @@ import { type Connect, type GatewayError } from './gateway';
 import { Attachments } from './attachments';
 import { type InputTarget, textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
+import { LinkCheck, readLinkSecret } from './link_secret';
 import { type NetworkNews } from './network';
 import { type PathReport } from './paths';
 import { type Return } from './returning';
@@ -28,6 +29,8 @@ import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
+/** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
+const SEEK: readonly [first: number, longest: number] = [10_000, 120_000];
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -44,6 +47,8 @@ export interface SessionParts {
   watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
   /** How a lost connection comes back, if not as usual. */
   returning?: Pick<Return, 'pauses' | 'silence'>;
+  /** In place of the first of `SEEK`, always. */
+  seekAfter?: number;
   /** After how many milliseconds a lost connection counts as offline. */
   offlineAfter?: number;
   version: string;
@@ -58,6 +63,9 @@ export class ConsoleSession implements RemoteSession {
   private readonly channel: Channel;
   private readonly attachments: Attachments;
   private readonly away: Away;
+  private readonly linkCheck: LinkCheck;
+  /** The code of the pairing. */
+  private code = '';
   private readonly unwatch: (() => void) | undefined;
   private zstd: Zstd | undefined;
   private view: ScreenView | undefined;
@@ -71,6 +79,9 @@ export class ConsoleSession implements RemoteSession {
   private partnerTypes = false;
   private waitingLines: Message[] = [];
   private patience: ReturnType<typeof setTimeout> | undefined;
+  private severalGateways: boolean;
+  private seeking: ReturnType<typeof setTimeout> | undefined;
+  private seekAfter = SEEK[0];
 
   /** Throws `RangeError` when an option is malformed. */
   constructor(
@@ -95,6 +106,12 @@ export class ConsoleSession implements RemoteSession {
     );
     this.away = new Away((state, detail, since) => this.enter(state, detail, since), parts.offlineAfter);
     this.enter('connecting');
+    this.severalGateways = options.gateways.length > 1;
+    this.linkCheck = new LinkCheck(options.linkSecret === undefined ? undefined : readLinkSecret(options.linkSecret), {
+      send: (message) => this.channel.send(message),
+      verified: () => this.emitter.emit('security_code', this.code, true),
+      tampered: () => this.lose('tampered'),
+    });
     const { renew } = options;
     const returning: Return = {
       ...parts.returning,
@@ -103,6 +120,7 @@ export class ConsoleSession implements RemoteSession {
         : {
             renew: async () => {
               const { gateways, ticket } = await renew();
+              this.severalGateways = gateways.length > 1;
               return { gateways, credential: fromBase64(ticket) };
             },
           }),
@@ -122,7 +140,7 @@ export class ConsoleSession implements RemoteSession {
     this.channel = new Channel(channelOptions, {
       admitted: () => this.admitted(),
       paired: () => this.paired(),
-      secured: (code) => this.emitter.emit('security_code', code),
+      secured: (code, transcript) => this.secured(code, transcript),
       message: (bytes, of) => this.receive(bytes, of),
       interrupted: (by) => this.interrupted(by),
       resumed: () => this.resumed(),
@@ -168,7 +186,10 @@ export class ConsoleSession implements RemoteSession {
   }
 
   request(rights: Right[]): void {
-    if (this.state === 'connected') this.consent.request(rights, this.rights);
+    // The end user's program must know by then whether to trust this pairing.
+    this.linkCheck.afterProof(() => {
+      if (this.state === 'connected') this.consent.request(rights, this.rights);
+    });
   }
 
   release(right: Right): void {
@@ -217,7 +238,22 @@ export class ConsoleSession implements RemoteSession {
     this.emitter.emit('state', state, detail, since);
   }
 
+  /** The applet may have come back at another gateway; the website sends us there when we come in anew. */
+  private seek(): void {
+    this.found();
+    if (!this.severalGateways || this.over) return;
+    this.seeking = setTimeout(() => {
+      this.seekAfter = Math.min(this.seekAfter * 2, SEEK[1]);
+      this.channel.abandon();
+    }, this.parts.seekAfter ?? this.seekAfter);
+  }
+
+  private found(): void {
+    clearTimeout(this.seeking);
+  }
+
   private admitted(): void {
+    this.seek();
     if (this.channel.held) {
       // A direct path may have carried the session all the while.
       if (this.away.since !== undefined) this.away.begin('partner');
@@ -229,6 +265,8 @@ export class ConsoleSession implements RemoteSession {
 
   private interrupted(by: Interruption): void {
     if (this.over) return;
+    if (by === 'partner') this.seek();
+    else this.found();
     if (this.channel.held || by === 'gateway') {
       this.away.begin(by);
       this.pauseAll();
@@ -254,6 +292,8 @@ export class ConsoleSession implements RemoteSession {
 
   private resumed(): void {
     if (this.over) return;
+    this.found();
+    this.seekAfter = SEEK[0];
     this.away.end();
     if (this.welcomed) this.connected();
     else this.await();
@@ -292,7 +332,16 @@ export class ConsoleSession implements RemoteSession {
     this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
   }
 
+  private secured(code: string, transcript: Bytes): void {
+    this.code = code;
+    this.emitter.emit('security_code', code, false);
+    this.linkCheck.begin(transcript);
+  }
+
   private paired(): void {
+    this.found();
+    this.seekAfter = SEEK[0];
+    this.linkCheck.end();
     this.away.end();
     this.attachments.pause();
     this.startOver();
@@ -354,6 +403,12 @@ export class ConsoleSession implements RemoteSession {
         this.charterRefused = !message.accepted;
         if (this.charterRefused) this.enter(this.state, 'charter_refused');
         return;
+      case 'link_proved':
+        void this.linkCheck.answered(message.proof);
+        return;
+      case 'no_link_secret':
+        // Downloaded by PIN, or without the fragment: people compare the codes.
+        return;
       case 'chat':
         this.emitter.emit('chat', {
           id: toUuid(message.line),
@@ -385,6 +440,7 @@ export class ConsoleSession implements RemoteSession {
       case 'request':
       case 'cancel':
       case 'release':
+      case 'link_proof':
       case 'screen_open':
       case 'screen_close':
       case 'screen_resync':
@@ -483,6 +539,8 @@ export class ConsoleSession implements RemoteSession {
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
     clearTimeout(this.patience);
+    this.found();
+    this.linkCheck.end();
     this.away.end();
     this.unwatch?.();
     this.attachments.pause();

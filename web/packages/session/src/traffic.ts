@@ -22,7 +22,7 @@ export interface RelayPort {
 }
 
 export interface TrafficEvents {
-  ready(code: string): void;
+  ready(code: string, transcript: Bytes): void;
   message(bytes: Bytes, of: Class): void;
   /** A packet opened that came on this path; its messages follow. */
   opened(path: number): void;
@@ -55,7 +55,7 @@ export class Traffic {
       frame: (frame, path) => this.leave(frame, path),
       packet: (packet, path) => this.opened(packet, path),
       failed: (path) => this.events.failed(path),
-      ready: (code) => this.events.ready(code),
+      ready: (code, transcript) => this.events.ready(code, transcript),
       broken: (error) => this.events.broken(error),
     });
   }

@@ -388,3 +388,23 @@ test('one that knows even that is betrayed by the security code, and has no gran
   expect(codes[1]).not.toBe(applet.code);
   expect(log.filter((line) => /consent .* none/.test(line))).toHaveLength(2);
 });
+
+test('at one of several gateways, a console that waits in vain comes in anew', async () => {
+  const gateway = new FakeGateway();
+  const { log } = openConsole(gateway, ['wss://one.example', 'wss://two.example'], { seekAfter: 5 });
+  const hellos = (): number => gateway.hellos.filter(({ role }) => role === 'console').length;
+  await until(() => hellos() >= 3, 'coming in anew');
+  new Applet(gateway, true);
+  await until(() => log.includes('state connected'));
+  const settled = hellos();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(hellos()).toBe(settled);
+});
+
+test('at the only gateway, a console waits', async () => {
+  const gateway = new FakeGateway();
+  const { log } = openConsole(gateway, ['wss://one.example'], { seekAfter: 1 });
+  await until(() => log.includes('state waiting_for_applet'));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(gateway.hellos).toHaveLength(1);
+});

@@ -5,6 +5,7 @@ import { MAX_FAILURES, ReplayWindow, Seal, type SealError, type SealOptions, typ
 import { type Bytes } from '../src/wire/codec';
 import { fromHex, toHex } from '../src/wire/encoding';
 import { decodeSealFrame, encodeSealFrame } from '../src/wire/seal';
+import { checkLinkProof, linkProof } from '../src/link_secret';
 import { Random } from './random';
 import { readVectors } from './vectors';
 
@@ -13,6 +14,7 @@ class End {
   readonly frames: Bytes[] = [];
   readonly packets: Bytes[] = [];
   code: string | undefined;
+  transcript: Bytes | undefined;
   error: SealError | undefined;
   readonly seal: Seal;
 
@@ -20,7 +22,7 @@ class End {
     this.seal = new Seal(options, {
       frame: (frame) => this.frames.push(frame),
       packet: (packet) => this.packets.push(packet),
-      ready: (code) => (this.code = code),
+      ready: (code, transcript) => ([this.code, this.transcript] = [code, transcript]),
       broken: (error) => (this.error = error),
     });
   }
@@ -77,6 +79,8 @@ test('the golden vector, both roles', async () => {
     answer: string;
     open: string;
     security_code: string;
+    transcript: string;
+    link: { secret: string; console_proof: string; applet_proof: string };
     console_packets: Packets[];
     applet_packets: Packets[];
     console_packets_after_key_changes: Packets[];
@@ -102,6 +106,14 @@ test('the golden vector, both roles', async () => {
   expect([console.code, applet.code]).toEqual([vector.security_code, vector.security_code]);
   expect(applet.packets.map(toHex)).toEqual(vector.console_packets.map(({ packet }) => packet));
   expect(console.packets.map(toHex)).toEqual(vector.applet_packets.map(({ packet }) => packet));
+  expect([toHex(console.transcript!), toHex(applet.transcript!)]).toEqual([vector.transcript, vector.transcript]);
+  const { secret, console_proof: ofConsole, applet_proof: ofApplet } = vector.link;
+  for (const [side, proof] of [['console', ofConsole], ['applet', ofApplet]] as const) {
+    expect(toHex(await linkProof(fromHex(secret), side, fromHex(vector.transcript)))).toBe(proof);
+    expect(await checkLinkProof(fromHex(secret), side, fromHex(vector.transcript), fromHex(proof))).toBe(true);
+    const other = side === 'console' ? 'applet' : 'console';
+    expect(await checkLinkProof(fromHex(secret), other, fromHex(vector.transcript), fromHex(proof))).toBe(false);
+  }
   for (const { frame, packet } of vector.console_packets_after_key_changes) {
     const before = applet.packets.length;
     applet.seal.receive(fromHex(frame));

@@ -38,7 +38,7 @@ interface MessageVector {
   message: { kind: Message['kind'] };
 }
 const messages = readVectors<MessageVector[]>('messages.json');
-const BYTE_FIELDS = ['document', 'signature', 'line', 'rgbaZstd', 'operationsZstd'];
+const BYTE_FIELDS = ['document', 'signature', 'line', 'proof', 'rgbaZstd', 'operationsZstd'];
 
 describe('messages', () => {
   test.each(messages.map((vector, at) => ({ ...vector, at })))('$at $name', (vector) => {

@@ -10,6 +10,7 @@ import { type Surface } from '../src/screen/view';
 import { Zstd } from '../src/screen/zstd';
 import { ConsoleSession, type SessionParts } from '../src/session';
 import { type Bytes } from '../src/wire/codec';
+import { checkLinkProof, linkProof } from '../src/link_secret';
 import { toHex } from '../src/wire/encoding';
 import { type Class } from '../src/wire/link';
 import { decodeMessageFrom, type Message } from '../src/wire/message';
@@ -32,6 +33,9 @@ const renewed = async (): Promise<Renewal> => ({
 export class Applet {
   readonly got: Message[] = [];
   code = '';
+  transcript: Bytes | undefined;
+  /** What a real applet finds out from the console's proof. */
+  found: 'verified' | 'tampered' | undefined;
   pairings = 0;
   resumptions = 0;
   interruptions = 0;
@@ -39,7 +43,12 @@ export class Applet {
   readonly channel: Channel;
 
   /** With `returning` it comes back as an applet does; without it, the first loss is its end. `peer`: it has direct paths. */
-  constructor(gateway: FakeGateway, returning = false, peer?: PeerFactory) {
+  constructor(
+    gateway: FakeGateway,
+    returning = false,
+    peer?: PeerFactory,
+    private readonly linkSecret?: Bytes,
+  ) {
     applets.push(this);
     this.channel = new Channel(
       {
@@ -59,7 +68,7 @@ export class Applet {
         interrupted: () => (this.interruptions += 1),
         broken: (error) => (this.broken = error.message),
         paired: () => (this.pairings += 1),
-        secured: (code) => (this.code = code),
+        secured: (code, transcript) => ([this.code, this.transcript] = [code, transcript]),
         message: (bytes, of) => this.receive(bytes, of),
       },
     );
@@ -79,9 +88,21 @@ export class Applet {
   private receive(bytes: Bytes, of: Class): void {
     const message = decodeMessageFrom('console', bytes, of);
     this.got.push(message);
+    if (message.kind === 'link_proof') void this.prove(message.proof);
     if (message.kind !== 'charter') return;
     this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
     this.send({ kind: 'charter_checked', accepted: true });
+  }
+
+  /** As bin/applet does: it always shows its own proof, so that the console can find out too. */
+  private async prove(proof: Bytes): Promise<void> {
+    const { linkSecret, transcript } = this;
+    if (linkSecret === undefined || transcript === undefined) {
+      this.send({ kind: 'no_link_secret' });
+      return;
+    }
+    this.send({ kind: 'link_proved', proof: await linkProof(linkSecret, 'applet', transcript) });
+    this.found = (await checkLinkProof(linkSecret, 'console', transcript, proof)) ? 'verified' : 'tampered';
   }
 }
 
@@ -130,6 +151,8 @@ export interface More {
   offlineAfter?: number;
   returning?: SessionParts['returning'];
   direct?: DirectOptions;
+  linkSecret?: string;
+  seekAfter?: number;
 }
 
 export function openConsole(
@@ -152,6 +175,7 @@ export function openConsole(
       sessionId: '01234567-89ab-cdef-0001-020304050607',
       binding: toHex(binding),
       charter: charter(),
+      ...(more.linkSecret === undefined ? {} : { linkSecret: more.linkSecret }),
       ...(more.renew === undefined ? {} : { renew: more.renew }),
     },
     {
@@ -178,6 +202,7 @@ export function openConsole(
       },
       returning: { pauses: PAUSES, ...more.returning },
       ...(more.direct === undefined ? {} : { direct: (host) => new ConsoleDirect(host, more.direct) }),
+      ...(more.seekAfter === undefined ? {} : { seekAfter: more.seekAfter }),
       ...(more.offlineAfter === undefined ? {} : { offlineAfter: more.offlineAfter }),
       version: '0.1.0',
       platform: 'node',

@@ -1,7 +1,8 @@
 //! Interruptions: grants stay, nothing else does; and the security code.
 
+use super::identity::other_code;
 use super::*;
-use crate::deeds::Far;
+use crate::deeds::{Check, Far};
 
 fn states(deeds: &[Deed]) -> Vec<&State> {
     let state = |deed| if let &Deed::Show(Show::State(ref state)) = deed { Some(state) } else { None };
@@ -191,7 +192,7 @@ fn the_person_ends_everything_while_it_reconnects() {
 fn a_new_console_after_an_interruption_starts_from_nothing() {
     let mut stage = working();
     stage.happens(Happening::Interrupted(Far::Technician));
-    let deeds = stage.happens(Happening::Paired(SecurityCode(1)));
+    let deeds = stage.happens(Happening::Paired(other_code(1)));
     let lines = logged(&deeds);
     assert!(
         lines.iter().any(|line| line.contains("rights=desktop_view,remote_control cause=technician_gone"))
@@ -216,7 +217,7 @@ fn a_breach_while_the_server_is_away_leaves_nobody_to_come_back() {
 fn the_code_is_shown_in_every_prompt_until_it_was_compared() {
     let code_of = |deeds: &[Deed]| {
         let prompt = |deed: &Deed| match deed {
-            Deed::Show(Show::Prompt { code, .. }) => Some(*code),
+            Deed::Show(Show::Prompt { check, .. }) => Some(*check),
             _ => None,
         };
         deeds.iter().find_map(prompt).unwrap()
@@ -225,20 +226,23 @@ fn the_code_is_shown_in_every_prompt_until_it_was_compared() {
     let mut stage = Stage::new();
     stage.happens(Happening::Admitted(session()));
     let deeds = stage.happens(Happening::Paired(CODE));
-    assert!(deeds.contains(&Deed::Show(Show::Code(Some(CODE)))));
+    assert!(deeds.contains(&Deed::Show(Show::Check(Check::Compare(CODE)))));
     stage.charter();
-    assert_eq!(code_of(&stage.hears(ask())), Some(CODE));
+    assert_eq!(code_of(&stage.hears(ask())), Check::Compare(CODE));
     stage.happens(Happening::Interrupted(Far::Technician));
     stage.happens(Happening::Resumed);
-    assert_eq!(code_of(&stage.hears(ask())), Some(CODE), "the same seal has the same code");
+    assert_eq!(code_of(&stage.hears(ask())), Check::Compare(CODE), "the same seal has the same code");
     stage.hears(Message::Cancel { request: 1 });
     let deeds = stage.happens(Happening::Person(Person::Compared));
-    assert!(deeds.contains(&Deed::Show(Show::Code(None))));
+    assert!(deeds.contains(&Deed::Show(Show::Check(Check::Nothing))));
     assert!(logged(&deeds)[0].contains("event=code_compared"));
-    assert_eq!(code_of(&stage.hears(ask())), None);
-    let other = SecurityCode(12);
+    assert_eq!(code_of(&stage.hears(ask())), Check::Nothing);
+    let other = other_code(12);
     let deeds = stage.happens(Happening::Paired(other));
-    assert!(deeds.contains(&Deed::Show(Show::Code(Some(other)))), "another seal, another comparison");
+    assert!(
+        deeds.contains(&Deed::Show(Show::Check(Check::Compare(other)))),
+        "another seal, another comparison"
+    );
 }
 
 /// What a bystander can tell of the program without knowing how it decides.
@@ -321,7 +325,7 @@ fn random_histories_with_interruptions_keep_every_grant_to_its_pairing() {
                 1 if random.bool() => Happening::Interrupted(Far::Technician),
                 2 => Happening::Returned,
                 3..6 => Happening::Resumed,
-                6 if random.u8(..8) == 0 => Happening::Paired(SecurityCode(random.u32(..1_000_000))),
+                6 if random.u8(..8) == 0 => Happening::Paired(other_code(random.u32(..1_000_000))),
                 7 if random.u8(..16) == 0 => Happening::PartnerLeft(Leaving::Lost),
                 8 if random.u8(..16) == 0 => Happening::Breach("x".into()),
                 9 => Happening::Message(Message::ScreenClose),

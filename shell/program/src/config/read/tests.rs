@@ -44,6 +44,7 @@ fn every_key_is_understood() {
         pin_per_address = 5
         pin_in_all = 50
         sign_in_per_address = 7
+        gateway_legs = 3
         "#,
     )
     .unwrap();

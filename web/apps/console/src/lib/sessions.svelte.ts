@@ -2,6 +2,7 @@
 import { eventsUrl, type Session } from '@belay/api';
 import { account, api } from './account.svelte';
 import { isAbsent, isOpen, isUnderWay } from './label';
+import { linkSecrets } from './link-secrets';
 
 export class Sessions {
   #me: string;
@@ -33,6 +34,7 @@ export class Sessions {
 
   /** Follows the stream until the answer is called. */
   follow(): () => void {
+    linkSecrets.sweep(Date.now());
     this.#connect();
     return () => this.#stream?.close();
   }
@@ -42,7 +44,10 @@ export class Sessions {
     if (this.#loading) this.#meanwhile.push(session);
     const next = new Map(this.#byId);
     if (isOpen(session.state)) next.set(session.id, session);
-    else next.delete(session.id);
+    else {
+      next.delete(session.id);
+      linkSecrets.forget(session.id);
+    }
     this.#byId = next;
     this.#onchange(session);
   }
@@ -64,7 +69,9 @@ export class Sessions {
   /** A session left the list during a gap of the stream: find out how it went. */
   async #lookAfter(id: string): Promise<void> {
     const result = await api.session(id);
-    if (result.ok) this.#onchange(result.value.session);
+    if (!result.ok) return;
+    if (!isOpen(result.value.session.state)) linkSecrets.forget(id);
+    this.#onchange(result.value.session);
   }
 
   #isMine(session: Session): boolean {

@@ -6,6 +6,7 @@ import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
 import { isOpen } from './label';
+import { linkSecrets } from './link-secrets';
 import { isAway } from './tools';
 
 export interface Line {
@@ -44,6 +45,10 @@ export class Workspace {
   securityCode = $state<string | undefined>();
   /** The technician says that this code is on the other screen too. */
   comparedCode = $state<string | undefined>();
+  /** Both ends hold the secret of the invitation link: there is nothing to compare. */
+  verified = $state(false);
+  /** Somebody sits between the two ends: said as long as the tab is open, also after the end. */
+  tampered = $state(false);
   /** The keys were made anew: what was compared before no longer counts. */
   codeChanged = $state(false);
   ended = $state<EndedBy | undefined>();
@@ -99,7 +104,11 @@ export class Workspace {
     this.session = connection.session;
     const { gateways, ticket, binding, charter } = connection;
     const renew = (): Promise<Connection> => this.#renew();
-    const remote = openRemoteSession({ gateways, ticket, binding, charter, sessionId: this.id, canvas: this.canvas, renew });
+    const secret = linkSecrets.of(this.id, Date.now());
+    const remote = openRemoteSession({
+      ...{ gateways, ticket, binding, charter, sessionId: this.id, canvas: this.canvas, renew },
+      ...(secret === undefined ? {} : { linkSecret: secret }),
+    });
     this.#remote = remote;
     this.rights = remote.rights;
     this.singlePrompt = remote.singlePrompt;
@@ -119,7 +128,7 @@ export class Workspace {
       }),
       remote.on('peer', (peer) => (this.peer = peer)),
       remote.on('size', (width, height) => (this.size = { width, height })),
-      remote.on('security_code', (code) => this.#codeMade(code)),
+      remote.on('security_code', (code, verified) => this.#codeMade(code, verified)),
       remote.on('ended', (by) => (by === 'lost' ? void this.#turnedAway() : this.#finish(by))),
     ];
   }
@@ -134,7 +143,8 @@ export class Workspace {
     throw new Error(explain(result.failure));
   }
 
-  #codeMade(code: string): void {
+  #codeMade(code: string, verified: boolean): void {
+    this.verified = verified;
     if (code === this.securityCode) return;
     this.codeChanged = this.securityCode !== undefined;
     this.securityCode = code;
@@ -151,6 +161,7 @@ export class Workspace {
     if (state === 'ended') return;
     this.link = state;
     this.detail = detail;
+    if (detail === 'tampered') this.tampered = true;
     this.lostAt = since;
     if (state === 'connected') for (const line of this.lines) line.waiting = false;
     this.typing = false;

@@ -107,6 +107,7 @@ export const de: Record<keyof typeof en, string> = {
   offline_partner: 'Der Computer von {name} ist seit mehr als fünf Minuten nicht erreichbar. Zur Sicherheit sind alle Erlaubnisse beendet. Belay versucht es weiter; fragen Sie {name} wenn möglich am Telefon, ob der Computer an ist und ein Netz hat.',
   away_for: 'Seit {time}',
   lost_forged: 'Die Verbindung wurde getrennt: Es kam etwas an, das das Programm von {name} nicht gesendet haben kann. Jemand auf dem Weg könnte eingegriffen haben; nichts davon wurde verwendet. Verbinden Sie neu und vergleichen Sie den Sicherheitscode. Geschieht es wieder, sagen Sie es Ihrem Administrator.',
+  lost_tampered: 'Bitte nicht weitermachen: Jemand hat sich zwischen Sie und {name} gesetzt. Das Geheimnis des Einladungslinks passt nicht zu dieser Verbindung, deshalb hat Belay sie getrennt; nichts wurde gezeigt oder bedient. Rufen Sie {name} unter einer bekannten Nummer an, beenden Sie diese Sitzung und informieren Sie Ihre Administration: Der Server oder der Weg dorthin könnte in fremder Hand sein.',
   lost_no_answer: 'Das Programm von {name} hat nicht geantwortet, darum konnte die Verbindung nicht gesichert werden. Bitte verbinden Sie neu.',
   lost_text: 'Die Verbindung zu {name} ist abgerissen. Chat und Rechte ruhen, bis sie wieder steht.',
   connect_failed: 'Die Sitzung konnte nicht geöffnet werden: {reason}',
@@ -154,6 +155,8 @@ export const de: Record<keyof typeof en, string> = {
   security_code_new: 'Die Verbindung wurde neu gesichert, darum ist es ein neuer Code. Lassen Sie ihn sich von {name} noch einmal vorlesen; ist es ein anderer, beenden Sie die Sitzung.',
   security_code_same: 'Er ist gleich',
   security_code_compared: 'Verglichen',
+  security_code_verified: 'Bestätigt',
+  security_code_verified_hint: 'Der Einladungslink hat das Programm von {name} bestätigt: Niemand ist dazwischen, und es gibt nichts zu vergleichen.',
 
   chat: 'Chat',
   chat_with: 'Chat mit {name}',

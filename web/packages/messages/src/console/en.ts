@@ -105,6 +105,7 @@ export const en = {
   offline_partner: 'The computer of {name} has not been reachable for more than five minutes. For safety all permissions have ended. Belay keeps trying; if you can, ask {name} by phone whether the computer is on and has a network.',
   away_for: 'For {time}',
   lost_forged: 'The connection was closed: something arrived that the program of {name} cannot have sent. Somebody on the way may have interfered; nothing of it was used. Connect again and compare the security code. If this happens again, tell your administrator.',
+  lost_tampered: 'Do not go on: somebody has placed themselves between you and {name}. The secret of the invitation link does not fit this connection, so Belay has cut it; nothing was shown or used. Call {name} on a number that you know, end this session, and tell your administrator: the server or the way to it may have been taken over.',
   lost_no_answer: 'The program of {name} did not answer, so the connection could not be secured. Please connect again.',
   lost_text: 'The connection to {name} was lost. Chat and rights are paused until it is back.',
   connect_failed: 'The session could not be opened: {reason}',
@@ -152,6 +153,8 @@ export const en = {
   security_code_new: 'The connection was secured anew, so the code is a new one. Ask {name} to read it out again; if it is another one, end the session.',
   security_code_same: 'It is the same',
   security_code_compared: 'Compared',
+  security_code_verified: 'Verified',
+  security_code_verified_hint: 'The invitation link has confirmed the program of {name}: nobody is in between, and there is nothing to compare.',
 
   chat: 'Chat',
   chat_with: 'Chat with {name}',

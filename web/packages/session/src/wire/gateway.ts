@@ -40,8 +40,8 @@ export const REFUSALS: readonly Refusal[] = [
   'replaced',
 ];
 
-export type ReportKind = 'granted' | 'refused' | 'withdrawn' | 'violation';
-const REPORT_KINDS: readonly ReportKind[] = ['granted', 'refused', 'withdrawn', 'violation'];
+export type ReportKind = 'granted' | 'refused' | 'withdrawn' | 'violation' | 'tampered';
+const REPORT_KINDS: readonly ReportKind[] = ['granted', 'refused', 'withdrawn', 'violation', 'tampered'];
 
 /** Why a leg goes. */
 export type Leaving = 'lost' | 'ended_by_end_user' | 'ended_by_technician' | 'closed';

@@ -56,6 +56,9 @@ export type Message =
   | { kind: 'withdrawn'; rights: Right[]; cause: Cause }
   | { kind: 'denied'; right: Right; refused: number }
   | { kind: 'charter_checked'; accepted: boolean }
+  | { kind: 'link_proof'; proof: Bytes }
+  | { kind: 'link_proved'; proof: Bytes }
+  | { kind: 'no_link_secret' }
   | { kind: 'welcome'; version: string; platform: string; language: string }
   | { kind: 'screen_open'; monitor: number }
   | { kind: 'screen_close' }
@@ -83,6 +86,9 @@ export const MESSAGES = {
   withdrawn: { byte: 0x14, class: 'ordered', sender: 'applet' },
   denied: { byte: 0x15, class: 'ordered', sender: 'applet' },
   charter_checked: { byte: 0x16, class: 'ordered', sender: 'applet' },
+  link_proof: { byte: 0x17, class: 'ordered', sender: 'console' },
+  link_proved: { byte: 0x18, class: 'ordered', sender: 'applet' },
+  no_link_secret: { byte: 0x19, class: 'ordered', sender: 'applet' },
   welcome: { byte: 0x20, class: 'ordered', sender: 'applet' },
   screen_open: { byte: 0x21, class: 'ordered', sender: 'console' },
   screen_close: { byte: 0x22, class: 'ordered', sender: 'console' },
@@ -152,6 +158,12 @@ export function encodeMessage(message: Message): Bytes {
       break;
     case 'charter_checked':
       w.flag(message.accepted);
+      break;
+    case 'link_proof':
+    case 'link_proved':
+      w.raw(message.proof);
+      break;
+    case 'no_link_secret':
       break;
     case 'welcome':
       w.text(message.version, MAX_NAME).text(message.platform, MAX_NAME).text(message.language, MAX_NAME);
@@ -228,6 +240,11 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
       return { kind, right: readRight(r), refused: r.u8() };
     case 'charter_checked':
       return { kind, accepted: r.flag('accepted') };
+    case 'link_proof':
+    case 'link_proved':
+      return { kind, proof: r.take(32) };
+    case 'no_link_secret':
+      return { kind };
     case 'welcome':
       return {
         kind,
