@@ -325,10 +325,11 @@ impl Peer<'_> {
                 Ok(wake)
             }
             Incoming::Packet { tcp, from, to, bytes } => {
-                if !tcp && self.asked.iter().any(|asked| asked.server == from) {
-                    if let Some((transaction, seen)) = reflexive::answer(&bytes) {
-                        return self.reflexive(transaction, seen, wake).await;
-                    }
+                if !tcp
+                    && self.asked.iter().any(|asked| asked.server == from)
+                    && let Some((transaction, seen)) = reflexive::answer(&bytes)
+                {
+                    return self.reflexive(transaction, seen, wake).await;
                 }
                 let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
                 let now = Instant::now();

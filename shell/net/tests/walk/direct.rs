@@ -195,3 +195,33 @@ async fn a_stranger_who_knows_only_the_addresses_is_not_answered() {
     browser.silent = false;
     browser.until("the console sends directly", Browser::is_direct).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_cross_a_direct_path_whole_and_in_order() {
+    let (_server, mut applet, mut browser) = meet(false).await;
+    let mut seen = Seen::default();
+    browser.offer().await;
+    browser.until("the console sends directly", Browser::is_direct).await;
+    until(&mut browser, &mut applet, &mut seen, "the applet sends directly", |seen| {
+        seen.kinds.last() == Some(&PathKind::DirectUdp)
+    })
+    .await;
+    let picture = |number: u32| {
+        Message::ScreenUpdate(belay_wire::message::ScreenUpdate {
+            number,
+            base: number.saturating_sub(1),
+            width: 1920,
+            height: 1080,
+            more: false,
+            raw_len: 12,
+            operations_zstd: vec![number as u8; 300_000],
+        })
+    };
+    let begun = std::time::Instant::now();
+    for n in 1..=20 {
+        applet.commands.send(Command::Send(picture(n))).await.unwrap();
+    }
+    browser.until("twenty pictures", |browser| browser.heard.len() == 20).await;
+    println!("6 MB in {:?}", begun.elapsed());
+    assert_eq!(browser.heard, (1..=20).map(picture).collect::<Vec<_>>());
+}
