@@ -6,24 +6,29 @@ import { chromium } from 'playwright-core';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  static async start() {
+  /** `more`: further switches. */
+  static async start(more = []) {
     const one = new Chromium();
     one.browser = await chromium.launch({
       executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium',
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', ...more,
       ],
     });
     mkdirSync(SCREENSHOTS, { recursive: true });
     return one;
   }
 
-  /** A page of a new person. What the page complains about is collected in `page.complaints`. */
-  async person(options = {}) {
+  /**
+   * A page of a new person. What the page complains about is collected in `page.complaints`. `direct: false` is a browser
+   * without WebRTC: whatever it says goes through the gateway.
+   */
+  async person({ direct = true, ...options } = {}) {
     const context = await this.browser.newContext({
       ignoreHTTPSErrors: true, acceptDownloads: true, locale: 'en-GB', viewport: { width: 1600, height: 1000 }, ...options,
     });
+    if (!direct) await context.addInitScript(() => { delete globalThis.RTCPeerConnection; });
     const page = await context.newPage();
     page.complaints = [];
     page.on('pageerror', (error) => page.complaints.push(`page error: ${error.message}`));
