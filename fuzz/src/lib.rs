@@ -47,10 +47,10 @@ fn packet(data: &[u8]) {
     link.path_up(belay_link::PathId(1), belay_link::PathKind::Datagram, Moment(0));
     for (at, chunk) in data.chunks(40).enumerate() {
         let now = Moment(at as u64 * 10_000);
-        if link.received(chunk, now).is_ok() {
+        if link.received(belay_link::PathId(1), chunk, now).is_ok() {
             link.tick(now);
         }
-        while link.poll().is_some() {}
+        while link.poll(now).is_some() {}
     }
 }
 
