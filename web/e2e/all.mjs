@@ -5,6 +5,7 @@ import './sign-in.test.mjs';
 import './join.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
+import './path.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './store.test.mjs';

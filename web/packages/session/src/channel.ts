@@ -18,6 +18,8 @@ import { encodeSealFrame, SEAL_KIND } from './wire/seal';
 
 /** A partner that acknowledges nothing for so long, while the gateway says nothing either: the connection is dead. */
 const SILENCE = 10_000;
+/** News of the path are told this often at most, in milliseconds: they are looked for with each packet. */
+const TELL_EVERY = 200;
 export interface ChannelOptions extends GatewayOptions {
   /** The 32 bytes of the charter's binding. */
   binding: Bytes;
@@ -75,6 +77,8 @@ export class Channel {
   private silence: ReturnType<typeof setTimeout> | undefined;
   private heardAt = 0;
   private told = '';
+  private toldAt = -TELL_EVERY;
+  private telling: ReturnType<typeof setTimeout> | undefined;
   /** Applets only: whether the console's `Commit` of a new pairing has come. */
   private committed = false;
   private saidUnknown = false;
@@ -413,7 +417,16 @@ export class Channel {
   }
 
   private tellPath(): void {
-    if (this.events.path === undefined) return;
+    if (this.events.path === undefined || this.telling !== undefined) return;
+    const wait = this.toldAt + TELL_EVERY - performance.now();
+    if (wait > 0) {
+      this.telling = setTimeout(() => {
+        this.telling = undefined;
+        this.tellPath();
+      }, wait);
+      return;
+    }
+    this.toldAt = performance.now();
     const { path } = this;
     const { kind, roundTrip, loss, problem, direct } = path;
     const key = [kind, roundTrip?.toFixed(), (loss * 100).toFixed(), problem, direct.attempts, direct.retryAt?.getTime(), ...Object.values(direct.here), ...Object.values(direct.there)].join(); // prettier-ignore
@@ -451,6 +464,9 @@ export class Channel {
     this.away = false;
     this.unknown = false;
     this.told = '';
+    this.toldAt = -TELL_EVERY;
+    clearTimeout(this.telling);
+    this.telling = undefined;
     this.traffic = undefined;
     this.direct = undefined;
     direct?.close();

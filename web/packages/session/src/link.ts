@@ -26,6 +26,8 @@ const ACKNOWLEDGE_WITHIN = 15;
 /** Another path has to be better by so much before it is taken. */
 const [BETTER_BY_SHARE, BETTER_BY] = [0.1, 2];
 const ANSWERED_BEFORE_CHANGE = 3;
+/** After a change a better path is not looked for at once, in milliseconds. */
+const STAY = 5000;
 /** Pongs that wait to be sent; a partner that pings faster is not answered every time. */
 const MAX_PONGS = 64;
 /** Bytes of a packet besides its data: acknowledgements of every class. */
@@ -75,6 +77,7 @@ export class Link {
   private readonly paths = new Map<number, Path>();
   private pongs: { path: number; number: number }[] = [];
   private chosen: Path | undefined;
+  private stayUntil = 0;
 
   /** The path that everything but pings and pongs goes on; `undefined`: there is none yet. */
   get active(): number | undefined {
@@ -85,17 +88,17 @@ export class Link {
   addPath(id: number, kind: PathKind, now: number): void {
     const path = new Path(id, kind, now);
     this.paths.set(id, path);
-    this.choose();
+    this.choose(now);
   }
 
   /** A path is gone; what was on its way there goes again. */
-  removePath(id: number): void {
+  removePath(id: number, now: number): void {
     const path = this.paths.get(id);
     if (path === undefined) return;
     this.paths.delete(id);
     this.pongs = this.pongs.filter((pong) => pong.path !== id);
     if (this.chosen === path) this.chosen = undefined;
-    this.choose();
+    this.choose(now);
   }
 
   /** `undefined`: there is no such path. */
@@ -185,7 +188,7 @@ export class Link {
         return;
       case 'pong':
         this.paths.get(id)?.pong(piece.number, now);
-        this.choose();
+        this.choose(now);
         return;
     }
   }
@@ -220,32 +223,45 @@ export class Link {
       this.again(path.timedOut(now));
       path.check(now);
     }
-    if (this.chosen?.usable !== true) this.choose();
+    if (this.chosen?.usable !== true) this.choose(now);
   }
 
-  private choose(): void {
-    const { chosen } = this;
+  private choose(now: number): void {
+    let { chosen } = this;
+    // A relay in use is kept, as it delivers everything until it dies; on a silent datagram path nothing more is risked.
+    if (chosen?.usable === false && chosen.kind === 'datagram') chosen = undefined;
     let best: Path | undefined;
     for (const path of this.paths.values()) {
       if (path.usable && (best === undefined || path.score < best.score)) best = path;
     }
+    this.chosen = chosen;
     if (best === undefined || best === chosen) return;
     if (chosen?.usable === true) {
       const better = chosen.score - best.score;
-      if (best.answered < ANSWERED_BEFORE_CHANGE || better < BETTER_BY || better < BETTER_BY_SHARE * chosen.score) return;
+      if (now < this.stayUntil || best.answered < ANSWERED_BEFORE_CHANGE || better < BETTER_BY || better < BETTER_BY_SHARE * chosen.score) return; // prettier-ignore
     }
+    if (chosen !== undefined) this.stayUntil = now + STAY;
     this.chosen = best;
     // Whatever is still on its way elsewhere: it goes again here.
     for (const path of this.paths.values()) path.forget();
     for (const of of STREAMS) this.streams[of].loseAll();
     for (const of of STATES) this.states[of].loseAll();
+    // An acknowledgement may have been lost with the other path.
+    for (const of of this.received()) this.owed.set(of, { at: now, packets: 0 });
+  }
+
+  /** Classes of which something has come. */
+  private received(): Class[] {
+    return [...STREAMS.filter((of) => this.inboxes[of].hasAny), ...STATES.filter((of) => this.newest[of].next > 0)];
   }
 
   private pong(): Outgoing | undefined {
     const pong = this.pongs.shift();
     if (pong === undefined) return undefined;
-    const w = new Writer();
+    const w = new Writer(HEAD);
     writePing(w, 'pong', pong.number);
+    // Where the data came by an ordered path it is not sent again: a lost acknowledgement has to be.
+    for (const of of this.received()) this.writeAck(w, of);
     return { path: pong.path, packet: w.finish() };
   }
 
@@ -304,10 +320,12 @@ export class Link {
 
   /** All that is owed goes before what is sent anyway. */
   private acknowledge(w: Writer): void {
-    for (const of of this.owed.keys()) {
-      if (isStream(of)) writeAck(w, of, this.inboxes[of].next, this.inboxes[of].ranges());
-      else writeAck(w, of, this.newest[of].next, []);
-    }
+    for (const of of this.owed.keys()) this.writeAck(w, of);
     this.owed.clear();
+  }
+
+  private writeAck(w: Writer, of: Class): void {
+    if (isStream(of)) writeAck(w, of, this.inboxes[of].next, this.inboxes[of].ranges());
+    else writeAck(w, of, this.newest[of].next, []);
   }
 }

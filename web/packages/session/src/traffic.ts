@@ -198,7 +198,7 @@ export class Traffic {
   }
 
   private removePath(path: number): void {
-    this.link.removePath(path);
+    this.link.removePath(path, performance.now());
     this.sealing.delete(path);
   }
 

@@ -279,6 +279,21 @@ test('a ping is answered on the path on which it came', () => {
   expect(packets(link, 1)).toEqual([{ path: 2, pieces: [{ kind: 'pong', number: 99 }] }]);
 });
 
+test('an acknowledgement lost on a datagram path comes again with the answer to a ping', () => {
+  const [here, there] = [new Link(), new Link()];
+  for (const end of [here, there]) end.addPath(1, 'ordered', 0);
+  packets(here, 0);
+  packets(there, 0);
+  here.send('ordered', message(1, 4));
+  there.receive(1, here.poll(1, everywhere)!.packet, 2);
+  // Lost.
+  packets(there, 50);
+  expect(here.allArrived).toBe(false);
+  there.receive(1, encodePacket([{ kind: 'ping', number: 1 }]), 60);
+  here.receive(1, there.poll(60, everywhere)!.packet, 61);
+  expect(here.allArrived).toBe(true);
+});
+
 test('what comes too early is held up to a limit, and what was there already is ignored', () => {
   const link = new Link();
   link.addPath(1, 'ordered', 0);

@@ -59,7 +59,7 @@ export class LinkWorld {
   close(id: number): void {
     this.ways.delete(id);
     this.flying = this.flying.filter(({ path }) => path !== id);
-    for (const end of this.ends) end.removePath(id);
+    for (const end of this.ends) end.removePath(id, this.now);
     this.flush();
   }
 

@@ -62,8 +62,8 @@ export class Attempt {
   /** Why an open path is not a better one. */
   get problem(): PathProblem | undefined {
     if (!this.isOpen || this.kind === 'direct_udp') return undefined;
-    if (this.kind === 'direct_tcp') return this.stunSilent ? 'udp_blocked_here' : 'udp_blocked';
-    return this.stunSilent ? 'udp_blocked_here' : 'ice_failed';
+    if (this.udpBlockedHere) return 'udp_blocked_here';
+    return this.kind === 'direct_tcp' ? 'udp_blocked' : 'ice_failed';
   }
 
   start(): void {
@@ -204,7 +204,12 @@ export class Attempt {
     if (!this.hasAnswer) return 'no_answer';
     const { udp, tcp, reflexive, relayed } = this.there;
     if (udp + tcp + reflexive + relayed === 0) return 'no_candidates';
-    return this.stunSilent ? 'udp_blocked_here' : 'ice_failed';
+    return this.udpBlockedHere ? 'udp_blocked_here' : 'ice_failed';
+  }
+
+  /** Silence on one of several interfaces means nothing. */
+  private get udpBlockedHere(): boolean {
+    return this.stunSilent && this.here.reflexive === 0;
   }
 
   private step(act: () => Promise<unknown> | undefined): void {

@@ -26,6 +26,10 @@ export class StreamInbox {
 
   constructor(private readonly of: Stream) {}
 
+  get hasAny(): boolean {
+    return this.next > 0 || this.held.length > 0;
+  }
+
   /** Takes bytes of the stream, which are kept as they are; whole messages are handed over. Throws `WireError`. */
   take(offset: number, bytes: Bytes, deliver: (message: Bytes) => void): Taken {
     const end = Math.min(offset + bytes.length, this.next + MAX_AHEAD[this.of]);
