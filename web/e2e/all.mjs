@@ -2,6 +2,7 @@
 import './server.test.mjs';
 import './sign-in.test.mjs';
 import './join.test.mjs';
+import './invitation.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
 import './ends.test.mjs';
