@@ -62,6 +62,9 @@ test('the secret reaches the applet, no request carries it, and both screens say
   await technician.page.locator('[data-testid="security-code"][data-verified="true"]').waitFor();
   await applet.logged('link_verified');
   await look(technician.page, 'console-verified');
+  await technician.page.getByText('DE', { exact: true }).click();
+  await look(technician.page, 'console-verified-de');
+  await technician.page.getByText('EN', { exact: true }).click();
   await desktop.picture(join(SCREENSHOTS, 'applet-verified.png'));
   await technician.at('tool-view').first().click();
   await applet.prompt();
@@ -111,6 +114,7 @@ for (const language of ['en_GB.UTF-8', 'de_DE.UTF-8']) {
     const { applet, technician, session } = await pickedUp(met, { language });
     await applet.logged('tampered');
     await technician.at('session-tampered').waitFor();
+    if (language.startsWith('de')) await technician.page.getByText('DE', { exact: true }).click();
     await look(technician.page, `console-tampered-${language.slice(0, 2)}`);
     await sleep(500);
     await desktop.picture(join(SCREENSHOTS, `applet-tampered-${language.slice(0, 2)}.png`));
