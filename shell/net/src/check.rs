@@ -123,8 +123,9 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Tries everything, in order: the website, each gateway that it lists, datagrams to the port of the website.
-pub async fn check(dial: &Dial) -> Vec<Check> {
+/// Tries everything, in order: the website, each gateway that it lists, datagrams to this port of the website's computer, or
+/// to that of the website.
+pub async fn check(dial: &Dial, datagrams_at: Option<u16>) -> Vec<Check> {
     let mut checks = Vec::new();
     let origin = dial.origin().clone();
     let stream = connect(dial, &origin, &mut checks).await;
@@ -161,6 +162,7 @@ pub async fn check(dial: &Dial) -> Vec<Check> {
         checks.push(one(Step::Gateway, &gateway, verdict, at));
     }
     let (host, port) = place(&origin);
+    let port = datagrams_at.unwrap_or(port);
     let at = Instant::now();
     // Of a server that takes no connections nobody can say what it does with datagrams.
     let reached = checks.iter().any(|check| check.step == Step::Port && check.verdict == Verdict::Good);
