@@ -3,6 +3,7 @@ import './direct.test.mjs';
 import './server.test.mjs';
 import './sign-in.test.mjs';
 import './join.test.mjs';
+import './invitation.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
 import './path.test.mjs';

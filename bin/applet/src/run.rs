@@ -167,7 +167,7 @@ impl<S: Fn(Show)> Program<S> {
                 Deed::Examine => {
                     let (dial, happen) = (self.dial.clone(), self.happen.clone());
                     self.examining.spawn(async move {
-                        let checks = belay_net::check::check(&dial).await;
+                        let checks = belay_net::check::check(&dial, None).await;
                         if happen.send(Happening::Examined(checks)).await.is_err() {
                             tracing::debug!("nobody is there to hear of the way");
                         }

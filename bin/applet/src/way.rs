@@ -32,7 +32,7 @@ pub fn check(tag: Option<Tag>, address: &str, texts: &Texts) -> anyhow::Result<E
         .enable_all()
         .build()
         .context("cannot start the network")?;
-    let checks = runtime.block_on(examine(&dial));
+    let checks = runtime.block_on(examine(&dial, None));
     // A lookup of names that hangs must not hold the program.
     runtime.shutdown_background();
     checks.iter().for_each(|check| say(&texts.way(check)));

@@ -109,7 +109,7 @@ async fn findings(
             all.push(Finding::new("certificate", State::Problem, format!("{error:#}"), mend));
         }
         Ok(dial) => {
-            let checks = check(&dial).await;
+            let checks = check(&dial, None).await;
             for check in &checks {
                 all.push(words::of(check));
                 all.extend(expiry(check));

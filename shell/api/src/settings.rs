@@ -110,3 +110,50 @@ impl Settings {
 pub(crate) fn authority(origin: &str) -> &str {
     origin.strip_prefix("https://").unwrap_or(origin)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(listed: &[(&str, &str)]) -> Settings {
+        let gateway = |(host, region): &(&str, &str)| ListedGateway {
+            url: format!("wss://{host}/gateway/v1"),
+            region: (*region).to_owned(),
+        };
+        Settings {
+            origin: "https://help.example.org".to_owned(),
+            more_origins: Vec::new(),
+            reach: Reach::Network,
+            region: "eu".to_owned(),
+            gateways: listed.iter().map(gateway).collect(),
+            idle: Duration::from_secs(900),
+            applet_linux_x86_64: PathBuf::new(),
+            anchors: String::new(),
+            limits: Limits { pin_per_address: 1, pin_in_all: 1, sign_in_per_address: 1 },
+        }
+    }
+
+    fn hosts(urls: &[String]) -> Vec<&str> {
+        urls.iter().map(|url| url.split('/').nth(2).unwrap()).collect()
+    }
+
+    #[test]
+    fn gateways_of_the_own_region_serve_and_the_applet_s_comes_first() {
+        let eu = settings(&[("a", "eu"), ("far", "us"), ("b", "eu"), ("c", "eu")]);
+        let urls = |at: Option<&str>| eu.gateway_urls("https://localhost", at);
+        assert_eq!(hosts(&urls(None)), ["a", "b", "c"]);
+        assert_eq!(hosts(&urls(Some("wss://c/gateway/v1"))), ["c", "a", "b"]);
+        // What is not listed, or not here, does not lead a console anywhere.
+        assert_eq!(hosts(&urls(Some("wss://evil/gateway/v1"))), ["a", "b", "c"]);
+        assert_eq!(hosts(&urls(Some("wss://far/gateway/v1"))), ["a", "b", "c"]);
+        assert!(eu.lists("wss://b/gateway/v1") && !eu.lists("wss://far/gateway/v1"));
+        // A list without regions of ours is better than none.
+        let us = settings(&[("a", "us"), ("b", "us")]);
+        assert_eq!(hosts(&us.gateway_urls("https://localhost", None)), ["a", "b"]);
+        let own = settings(&[]);
+        assert_eq!(
+            own.gateway_urls("https://localhost:1", Some("wss://x")),
+            ["wss://localhost:1/gateway/v1"]
+        );
+    }
+}

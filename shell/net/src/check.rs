@@ -123,8 +123,9 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Tries everything, in order: the website, each gateway that it lists, datagrams to the port of the website.
-pub async fn check(dial: &Dial) -> Vec<Check> {
+/// Tries everything, in order: the website, each gateway that it lists, datagrams to this port of the website's computer, or
+/// to that of the website.
+pub async fn check(dial: &Dial, datagrams_at: Option<u16>) -> Vec<Check> {
     let mut checks = Vec::new();
     let origin = dial.origin().clone();
     let stream = connect(dial, &origin, &mut checks).await;
@@ -161,10 +162,13 @@ pub async fn check(dial: &Dial) -> Vec<Check> {
         checks.push(one(Step::Gateway, &gateway, verdict, at));
     }
     let (host, port) = place(&origin);
+    let port = datagrams_at.unwrap_or(port);
     let at = Instant::now();
+    // Of a server that takes no connections nobody can say what it does with datagrams.
+    let reached = checks.iter().any(|check| check.step == Step::Port && check.verdict == Verdict::Good);
     let address = match tokio::time::timeout(WITHIN, lookup_host((host, port))).await {
-        Ok(Ok(mut found)) => found.next(),
-        Ok(Err(_)) | Err(_) => None,
+        Ok(Ok(mut found)) if reached => found.next(),
+        Ok(_) | Err(_) => None,
     };
     let (datagrams, relay) = match address {
         None => (Verdict::Skipped(Skip::Before), Verdict::Skipped(Skip::Before)),

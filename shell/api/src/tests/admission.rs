@@ -128,6 +128,7 @@ async fn reports_become_events_and_a_violation_is_in_the_security_log() {
         (ReportKind::Refused, Right::RemoteControl),
         (ReportKind::Violation, Right::RemoteControl),
         (ReportKind::Withdrawn, Right::DesktopView),
+        (ReportKind::Tampered, Right::DesktopView),
     ] {
         admission.tell(news(&world, &id, LegEvent::Report(kind, right)), Through::Own).await;
     }
@@ -143,8 +144,10 @@ async fn reports_become_events_and_a_violation_is_in_the_security_log() {
             ("refused", "remote_control"),
             ("violation", "remote_control"),
             ("withdrawn", "desktop_view"),
+            ("violation", "tampered"),
         ]
     );
+    assert!(world.has_noticed("tampered", "invitation link").await);
     assert!(world.has_noticed("violation", "remote_control").await);
 }
 
