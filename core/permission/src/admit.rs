@@ -69,7 +69,7 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::ScreenUpdate(_)
         | Message::CursorPosition { .. }
         | Message::ScreenSeen { .. } => None,
-        Message::ScreenOpen { .. } | Message::ScreenResync => Some(Right::DesktopView),
+        Message::ScreenOpen(_) | Message::ScreenResync => Some(Right::DesktopView),
         Message::Input(input) => match input {
             Input::Move(_)
             | Input::Press { .. }

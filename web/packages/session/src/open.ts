@@ -4,6 +4,7 @@ import { watchNetwork } from './network';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
 import { CanvasCursor } from './screen/cursor';
+import { browserFilms } from './screen/webcodecs';
 import { sharedZstd } from './screen/zstd';
 import { ConsoleSession } from './session';
 import packageJson from '../package.json';
@@ -17,6 +18,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     attachInput: (stage, target) => attachInput(stage, canvas, target),
     watchNetwork,
     zstd: sharedZstd(),
+    films: browserFilms(),
     version: packageJson.version,
     platform: 'browser',
   });

@@ -12,8 +12,9 @@ import { type LinkState, type RemoteSession, type RemoteSessionEvents, type Remo
 import { type NetworkNews } from './network';
 import { type Return } from './returning';
 import { type CursorSink } from './screen/cursor';
+import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
-import { cursorPixels, ScreenView, type Surface } from './screen/view';
+import { cursorPixels, type ScreenEvents, ScreenView, type Surface } from './screen/view';
 import { type Zstd } from './screen/zstd';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
@@ -26,6 +27,8 @@ import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
+/** Failures of video after which none is asked for any more. */
+const MAX_VIDEO_FAULTS = 2;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -35,6 +38,8 @@ export interface SessionParts {
   cursor?: CursorSink;
   attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
   zstd: Promise<Zstd>;
+  /** Makes decoders of video; without it everything is shown by exact tiles. */
+  films?: Promise<OpenFilm | undefined>;
   connect?: Connect;
   /** Tells what the browser knows of the network; returns what ends that. */
   watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
@@ -58,6 +63,9 @@ export class ConsoleSession implements RemoteSession {
   private readonly unwatch: (() => void) | undefined;
   private zstd: Zstd | undefined;
   private view: ScreenView | undefined;
+  /** Undefined where video is not decoded, or has failed too often. */
+  private films: OpenFilm | undefined;
+  private videoFaults = 0;
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
@@ -128,8 +136,8 @@ export class ConsoleSession implements RemoteSession {
       closed: (error) => this.closed(error),
     });
     this.unwatch = parts.watchNetwork?.((news) => this.networkChanged(news));
-    parts.zstd.then(
-      (zstd) => this.decoderReady(zstd),
+    Promise.all([parts.zstd, parts.films]).then(
+      ([zstd, films]) => this.decoderReady(zstd, films),
       () => this.lose('no_webassembly'),
     );
   }
@@ -287,16 +295,28 @@ export class ConsoleSession implements RemoteSession {
     this.channel.send({ kind: 'charter', document, signature });
   }
 
-  private decoderReady(zstd: Zstd): void {
+  private decoderReady(zstd: Zstd, films: OpenFilm | undefined): void {
     this.zstd = zstd;
-    this.view = new ScreenView(zstd, this.parts.surface, {
+    this.films = films;
+    const events: ScreenEvents = {
       seen: (number) => this.channel.send({ kind: 'screen_seen', number }),
       resync: () => this.channel.send({ kind: 'screen_resync' }),
       size: (width, height) => this.emitter.emit('size', width, height),
-      corrupt: (error) => console.warn(`the screen is asked for anew: ${error.message}`),
+      corrupt: (error) => this.corrupt(error),
       hopeless: () => this.lose('screen_corrupt'),
-    });
+    };
+    this.view = new ScreenView(zstd, this.parts.surface, events, films);
     if (this.consent.has('desktop_view')) this.openScreen();
+  }
+
+  /** The view asks for everything anew; where video fails again and again, it goes on without. */
+  private corrupt(error: ScreenError): void {
+    console.warn(`the screen is asked for anew: ${error.message}`);
+    if (error.fault !== 'video' || this.films === undefined) return;
+    this.videoFaults += 1;
+    if (this.videoFaults < MAX_VIDEO_FAULTS) return;
+    this.films = undefined;
+    this.openScreen();
   }
 
   /** Everything of the last pairing is gone: grants, requests, the picture. */
@@ -423,7 +443,8 @@ export class ConsoleSession implements RemoteSession {
     // Without a decoder nothing could be shown yet; it opens the screen when it is ready.
     if (this.view === undefined) return;
     this.view.opened();
-    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor });
+    const video = this.films === undefined ? 'none' : 'av1';
+    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor, video });
   }
 
   private sendInput(input: Input): void {

@@ -233,7 +233,7 @@ test.each<[string, (applet: Applet) => void, string]>([
   ['an unknown message', (applet) => applet.channel.sendBytes('ordered', Uint8Array.of(0xee)), 'breach'],
   [
     'a message that only a console may send',
-    (applet) => applet.channel.sendBytes('ordered', encodeMessage({ kind: 'screen_open', monitor: 0 })),
+    (applet) => applet.channel.sendBytes('ordered', encodeMessage({ kind: 'screen_open', monitor: 0, video: 'none' })),
     'breach',
   ],
   [

@@ -133,6 +133,7 @@ export function openConsole(
   const surface: Surface = {
     resize: (_, width, height) => shown.push(`resize ${width} ${height}`),
     draw: (dirty) => shown.push(`draw ${dirty.length}`),
+    cover: (_, to) => shown.push(`cover ${to.width} ${to.height}`),
     clear: () => shown.push('clear'),
   };
   const session = new ConsoleSession(
