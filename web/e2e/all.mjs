@@ -4,6 +4,7 @@ import './sign-in.test.mjs';
 import './join.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
+import './film.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './store.test.mjs';

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use belay_desktop::{Changes, DesktopError, Feed, Screen, WHOLE_DESKTOP};
 use belay_screen::{Decoder, Frame, Video, VideoError, VideoStream};
-use belay_wire::{Message, Right};
+use belay_wire::{Message, Moment, Right};
 use desktop::{EndUser, Server, until};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
@@ -74,7 +74,7 @@ fn a_capture_equals_what_the_server_shows() {
         let damaged: usize = picture.damage.iter().map(|rect| rect.area()).sum();
         assert!(round == 0 || damaged < 60 * 60, "only what was painted is fetched: {damaged}");
         let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
-        for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+        for update in encoder.encode(picture.frame, &picture.damage, Moment(0)).unwrap() {
             viewer.apply(&update).unwrap();
         }
         assert_eq!(viewer.picture().2, painter.image(0, 0, 800, 600), "round {round}");
@@ -186,7 +186,7 @@ fn every_monitor_can_be_shown_alone() {
     let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
     let picture = capture.fetch().unwrap().unwrap();
     assert_eq!((picture.frame.width(), picture.frame.height()), (500, 600));
-    for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+    for update in encoder.encode(picture.frame, &picture.damage, Moment(0)).unwrap() {
         viewer.apply(&update).unwrap();
     }
     assert_eq!(viewer.picture().2, painter.image(300, 0, 500, 600));

@@ -11,7 +11,7 @@ use belay_screen::VideoError;
 use libaom_sys as sys;
 
 /// Quantizer, 0 (finest) to 63: a moving picture is good enough, for it is sent exactly when it rests.
-const QUANTIZER: c_uint = 36;
+const QUANTIZER: c_uint = 38;
 /// The fastest setting but one; the fastest costs nearly twice the bytes.
 const SPEED: c_int = 10;
 /// Units of time a second, and the length of a frame in them. Only rate control looks at them, and the quantizer is fixed.
@@ -152,6 +152,11 @@ impl Drop for Encoder {
     fn drop(&mut self) {
         // SAFETY: the context is initialized and is not used again.
         unsafe { sys::aom_codec_destroy(&mut *self.context) };
+        // SAFETY: takes no pointer. libaom's buffers are large; the C library would keep them for a next time that may not come.
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        unsafe {
+            libc::malloc_trim(0);
+        }
     }
 }
 
