@@ -27,8 +27,8 @@ import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
-/** Failures of video after which none is asked for any more. */
-const MAX_VIDEO_FAULTS = 2;
+/** Two failures of video within so many milliseconds, and none is asked for any more. */
+const VIDEO_FAULTS_APART = 60_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -65,7 +65,7 @@ export class ConsoleSession implements RemoteSession {
   private view: ScreenView | undefined;
   /** Undefined where video is not decoded, or has failed too often. */
   private films: OpenFilm | undefined;
-  private videoFaults = 0;
+  private videoFailedAt: number | undefined;
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
@@ -313,8 +313,9 @@ export class ConsoleSession implements RemoteSession {
   private corrupt(error: ScreenError): void {
     console.warn(`the screen is asked for anew: ${error.message}`);
     if (error.fault !== 'video' || this.films === undefined) return;
-    this.videoFaults += 1;
-    if (this.videoFaults < MAX_VIDEO_FAULTS) return;
+    const [before, now] = [this.videoFailedAt, performance.now()];
+    this.videoFailedAt = now;
+    if (before === undefined || now - before > VIDEO_FAULTS_APART) return;
     this.films = undefined;
     this.openScreen();
   }

@@ -125,7 +125,12 @@ export function charter(): { document: string; signature: string } {
 export function openConsole(
   gateway: FakeGateway,
   gateways = ['wss://gateway.example'],
-  more: { renew?: RemoteSessionOptions['renew']; offlineAfter?: number; returning?: SessionParts['returning'] } = {},
+  more: {
+    renew?: RemoteSessionOptions['renew'];
+    offlineAfter?: number;
+    returning?: SessionParts['returning'];
+    films?: SessionParts['films'];
+  } = {},
 ): Omit<World, 'applet' | 'gateway'> {
   const [log, shown] = [[] as string[], [] as string[]];
   const input: World['input'] = {};
@@ -162,6 +167,7 @@ export function openConsole(
         };
       },
       zstd: Zstd.create(),
+      ...(more.films === undefined ? {} : { films: more.films }),
       connect: gateway.connect,
       watchNetwork: (tell) => {
         network = tell;
