@@ -4,6 +4,7 @@
 
 mod desk;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use belay_screen::{Decoder, Encoder, Frame, MAX_STREAMS, Rect, Video, VideoError, VideoStream};
@@ -206,6 +207,49 @@ fn two_films_a_film_that_grows_and_one_of_which_a_corner_is_left() {
     assert!(stage.covered().iter().all(|area| area.area() < larger.area() / 2), "{:?}", stage.covered());
     stage.rest();
     stage.assert_same("at rest");
+}
+
+/// Notes the sizes of its streams.
+#[derive(Clone, Default)]
+struct Sizes(Arc<Mutex<Vec<(u16, u16)>>>);
+
+impl Video for Sizes {
+    fn open(&mut self, width: u16, height: u16) -> Result<Box<dyn VideoStream>, VideoError> {
+        self.0.lock().unwrap().push((width, height));
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl VideoStream for Sizes {
+    fn encode(&mut self, picture: Frame<'_>) -> Result<Vec<u8>, VideoError> {
+        assert_eq!(self.0.lock().unwrap().last(), Some(&(picture.width(), picture.height())));
+        Ok(vec![1])
+    }
+}
+
+#[test]
+fn a_film_that_fills_the_screen_is_coded_at_half_its_size_and_exact_in_the_end() {
+    let sizes = Sizes::default();
+    let mut desk = Desk::new(1921, 1080, 1);
+    let mut encoder = Encoder::with_video(Box::new(sizes.clone())).unwrap();
+    let mut viewer = Decoder::new();
+    let mut now = Moment(1_000_000);
+    let mut show = |desk: &mut Desk, encoder: &mut Encoder, now: Moment| {
+        let damage = std::mem::take(&mut desk.damage);
+        for update in encoder.encode(desk.frame(), &damage, now).unwrap() {
+            viewer.apply(&update).unwrap();
+        }
+        (viewer.covered().count(), viewer.picture().2 == desk.pixels)
+    };
+    for frame in 0..8 {
+        desk.photo(Rect::new(0, 0, 1921, 1080), frame);
+        show(&mut desk, &mut encoder, now);
+        now = now + Duration::from_millis(40);
+    }
+    assert_eq!(*sizes.0.lock().unwrap(), [(961, 540)]);
+    assert_eq!(show(&mut desk, &mut encoder, now), (1, false));
+    let wake = encoder.wake().unwrap();
+    assert_eq!(show(&mut desk, &mut encoder, wake), (0, true));
 }
 
 #[test]

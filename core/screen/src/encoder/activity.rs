@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use belay_wire::Moment;
 
-use crate::{Frame, MAX_STREAMS, Rect};
+use crate::{Frame, MAX_STREAMS, MAX_VIDEO_PIXELS, Rect};
 
 use super::cells::SIDE;
+use super::regions::coded;
 
 /// Points at which a cell is hot.
 const HOT: u8 = 7;
@@ -29,8 +30,8 @@ const LARGE: usize = 1 << 16;
 const FEW_COLOURS: usize = 4;
 /// Sides of a region that is worth a stream.
 const MIN_SIDE: u16 = 48;
-/// Pixels of one region and of all together: what the encoder manages in its share of a core.
-const MAX_AREA: usize = 1 << 20;
+/// Pixels of all streams together: what the encoder manages in its share of a core.
+const MAX_CODED: usize = 1 << 20;
 
 /// The counts of all cells.
 #[derive(Debug, Default)]
@@ -127,10 +128,15 @@ impl Activity {
                 changed += near.area();
             }
             let rest = others.iter().chain(&found);
-            let (count, area) = rest.fold((0, 0), |(count, area), rect| (count + 1, area + rect.area()));
+            let (count, area) = rest.fold((0, 0), |(count, area), rect| (count + 1, area + coded(*rect)));
             let sizable = place.width >= MIN_SIDE && place.height >= MIN_SIDE && changed * 2 >= place.area();
             let free = found.iter().all(|rect| rect.intersection(place).is_empty());
-            if sizable && free && count < MAX_STREAMS && area + place.area() <= MAX_AREA {
+            if sizable
+                && free
+                && count < MAX_STREAMS
+                && place.area() <= MAX_VIDEO_PIXELS
+                && area + coded(place) <= MAX_CODED
+            {
                 found.push(place);
                 taken.extend(overlapped);
             }

@@ -15,6 +15,14 @@ use super::cells::SIDE;
 /// What changed within this time counts for a region's size.
 const MEMORY: Duration = Duration::from_secs(1);
 
+/// Pixels above which a place is coded at half its width and height: a film that fills the screen.
+const LARGE: usize = 1 << 20;
+
+/// Pixels that are coded for a place.
+pub fn coded(area: Rect) -> usize {
+    area.area() / if area.area() > LARGE { 4 } else { 1 }
+}
+
 /// All regions.
 #[derive(Default)]
 pub struct Regions {
@@ -25,6 +33,8 @@ struct Region {
     number: u8,
     area: Rect,
     stream: Box<dyn VideoStream>,
+    /// The stream has half the width and height; the viewer stretches it.
+    halved: bool,
     /// The pixels of the last capture.
     pixels: Vec<u32>,
     frames: u32,
@@ -107,7 +117,9 @@ impl Regions {
         let free = (0..).find(|number| self.live.iter().all(|region| region.number != *number));
         let number = free.filter(|number| usize::from(*number) < MAX_STREAMS);
         let number = number.ok_or_else(|| VideoError("too many streams at once".to_owned()))?;
-        let stream = video.open(area.width, area.height)?;
+        let halved = area.area() > LARGE;
+        let side = |side: u16| if halved { side.div_ceil(2) } else { side };
+        let stream = video.open(side(area.width), side(area.height))?;
         let rows = usize::from(area.y)..area.bottom();
         let pixels = rows.flat_map(|y| frame.span(y, usize::from(area.x), area.right())).copied().collect();
         let cells = usize::from(area.width).div_ceil(SIDE) * usize::from(area.height).div_ceil(SIDE);
@@ -116,6 +128,7 @@ impl Regions {
             number,
             area,
             stream,
+            halved,
             pixels,
             frames: 0,
             begun: now,
@@ -175,11 +188,46 @@ impl Region {
 
     fn shot(&mut self) -> Result<Shot, VideoError> {
         let Rect { width, height, .. } = self.area;
-        let picture = Frame::new(&self.pixels, usize::from(width), width, height);
+        let (smaller, width, height) = if self.halved {
+            (Some(halve(&self.pixels, usize::from(width))), width.div_ceil(2), height.div_ceil(2))
+        } else {
+            (None, width, height)
+        };
+        let pixels = smaller.as_ref().unwrap_or(&self.pixels);
+        let picture = Frame::new(pixels, usize::from(width), width, height);
         let picture = picture.ok_or_else(|| VideoError("an empty rectangle".to_owned()))?;
         let bytes = self.stream.encode(picture)?;
         self.frames += 1;
         self.dirty = false;
         Ok(Shot { stream: self.number, key: self.frames == 1, area: self.area, frame: self.frames, bytes })
+    }
+}
+
+/// Each four pixels become their mean; at an odd edge the last row or column counts twice.
+fn halve(pixels: &[u32], width: usize) -> Vec<u32> {
+    let rows: Vec<&[u32]> = pixels.chunks_exact(width).collect();
+    let mean = |a: u32, b: u32, c: u32, d: u32| {
+        let sum = |mask: u32| (a & mask) + (b & mask) + (c & mask) + (d & mask);
+        // Two channels with a byte of room between them, and the third alone; 2 in each rounds.
+        (sum(0x00ff_00ff) + 0x0002_0002) >> 2 & 0x00ff_00ff | (sum(0x0000_ff00) + 0x0200) >> 2 & 0x0000_ff00
+    };
+    let row = |pair: &[&[u32]]| -> Vec<u32> {
+        let (upper, lower) = (pair[0], pair[pair.len() - 1]);
+        let columns = upper.chunks(2).zip(lower.chunks(2));
+        columns.map(|(a, b)| mean(a[0], a[a.len() - 1], b[0], b[b.len() - 1])).collect()
+    };
+    rows.chunks(2).flat_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_has_the_mean_of_each_four() {
+        let pixels =
+            [0x00ff_ffff, 0x00ff_ffff, 0, 0x00ff_00ff, 0, 0x0000_fe01, 0x0001_0203, 0x0001_0203, 0x0001_0203];
+        assert_eq!(halve(&pixels, 3), [0x00bf_80bf, 0x0000_7f01, 0x0001_0203, 0x0001_0203]);
+        assert_eq!(halve(&[7], 1), [7]);
     }
 }

@@ -14,7 +14,9 @@ fn plasma(frame: i32) -> Vec<u32> {
         let (dx, dy) = (x - (w / 2 + wave(frame * 6)), y - (h / 2 + wave(frame * 6 + 256) / 2));
         let disc = if dx * dx + dy * dy < 3600 { 60 } else { 0 };
         let channel = |value: i32| value.clamp(0, 255) as u32;
-        channel(128 + (a + e) / 4 + disc) << 16 | channel(128 + (b + a) / 4) << 8 | channel(128 + (e + b) / 4 - disc)
+        channel(128 + (a + e) / 4 + disc) << 16
+            | channel(128 + (b + a) / 4) << 8
+            | channel(128 + (e + b) / 4 - disc)
     };
     (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).map(|(x, y)| pixel(x, y)).collect()
 }
@@ -32,7 +34,11 @@ fn a_film_is_small_and_good() {
         let pixels = plasma(number);
         let unit = stream.encode(Frame::new(&pixels, usize::from(WIDTH), WIDTH, HEIGHT).unwrap()).unwrap();
         assert_eq!(kind(&unit, 0), 2, "a temporal delimiter first");
-        assert_eq!(kind(&unit, 2) == 1, number == 0, "a sequence header before the key frame, and only there");
+        assert_eq!(
+            kind(&unit, 2) == 1,
+            number == 0,
+            "a sequence header before the key frame, and only there"
+        );
         if number == 0 {
             println!("key frame: {} bytes", unit.len());
             assert!(unit.len() < 60_000, "{}", unit.len());
