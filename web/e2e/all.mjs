@@ -7,6 +7,7 @@ import './invitation.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
 import './path.test.mjs';
+import './film.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './store.test.mjs';

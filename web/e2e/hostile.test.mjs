@@ -71,7 +71,7 @@ test('input without a grant: Denied, nothing moves, both logs tell', async () =>
 
 test('the screen without a grant: Denied, no picture', async () => {
   const met = await hostile();
-  await met.raw('ordered', [0x21, 255]);
+  await met.raw('ordered', [0x21, 255, 0]);
   await until('the error', async () => (await met.heard('denied')).some(({ right }) => right === 'desktop_view'));
   await sleep(500);
   assert.deepEqual(await met.heard('screen_update'), []);
@@ -85,7 +85,7 @@ test('a grant for the view is none for control', async () => {
   await met.send({ kind: 'request', request: 1, rights: ['desktop_view'] });
   await met.applet.allow();
   await until('the decision', async () => (await met.heard('decision')).some(({ outcome }) => outcome === 'granted'));
-  await met.raw('ordered', [0x21, 255]);
+  await met.raw('ordered', [0x21, 255, 0]);
   await until('a picture', async () => (await met.heard('screen_update')).length > 0);
   await desktop.movePointer(700, 650);
   await met.raw('input', RAW_INPUTS[0]);

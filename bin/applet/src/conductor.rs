@@ -15,7 +15,8 @@ use std::time::Duration;
 use belay_permission::{Admission, Admitted, EndReason, Input as Consent, Permission, PromptId};
 use belay_seal::{LinkSecret, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal};
-use belay_wire::{Message, Moment, Right, Rights, message::EndedBy};
+use belay_wire::message::{EndedBy, View};
+use belay_wire::{Message, Moment, Right, Rights};
 
 use crate::charter::{self, Expected};
 use crate::deeds::{Deed, Happening, Opening, Over, Partner, Person, ScreenDeed, Show, State, Story};
@@ -76,8 +77,8 @@ pub struct Conductor {
     /// The opening whose pictures are sent, if the screen is shown.
     opening: Option<Opening>,
     openings: u32,
-    /// The monitor of that opening, or of the one to start again with after an interruption.
-    monitor: u8,
+    /// What that opening shows, or the one to start again with after an interruption.
+    view: View,
     /// The last picture that was sent of that opening.
     sent: u32,
     /// The screen was shown when the interruption began.
@@ -105,7 +106,7 @@ impl Conductor {
             whom: Whom::default(),
             opening: None,
             openings: 0,
-            monitor: 0,
+            view: View::default(),
             sent: 0,
             reopen: false,
             paired: false,
@@ -306,8 +307,8 @@ impl Conductor {
             (Message::Cancel { request }, _) => self.consent(Consent::Cancel { request }, now),
             (Message::Release(rights), _) => self.consent(Consent::Release(rights), now),
             (Message::LinkProof(proof), _) => self.link_proof(&proof, now),
-            (Message::ScreenOpen { monitor }, Admission::With(admitted)) => {
-                self.open_screen(admitted, monitor);
+            (Message::ScreenOpen(view), Admission::With(admitted)) => {
+                self.open_screen(admitted, view);
             }
             (Message::ScreenClose, _) => self.close_screen(),
             (Message::ScreenResync, Admission::With(admitted)) => {
@@ -324,7 +325,7 @@ impl Conductor {
             (Message::Input(input), Admission::With(admitted)) => {
                 self.deeds.push_back(Deed::Inject(admitted, input));
             }
-            (Message::ScreenOpen { .. } | Message::ScreenResync | Message::Input(_), Admission::Free) => {
+            (Message::ScreenOpen(_) | Message::ScreenResync | Message::Input(_), Admission::Free) => {
                 unreachable!("these messages need a right, so they are never free")
             }
             (
@@ -405,13 +406,13 @@ impl Conductor {
         }
     }
 
-    fn open_screen(&mut self, admitted: Admitted, monitor: u8) {
+    fn open_screen(&mut self, admitted: Admitted, view: View) {
         let was_open = self.opening.is_some();
         self.openings += 1;
         let opening = Opening(self.openings);
         self.opening = Some(opening);
-        (self.monitor, self.sent, self.reopen) = (monitor, 0, false);
-        self.deeds.push_back(Deed::Screen(ScreenDeed::Open(admitted, opening, monitor)));
+        (self.view, self.sent, self.reopen) = (view, 0, false);
+        self.deeds.push_back(Deed::Screen(ScreenDeed::Open(admitted, opening, view)));
         if !was_open {
             self.log(Entry::ViewStarted);
             self.story(Story::ViewStarted);

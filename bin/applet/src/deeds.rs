@@ -5,6 +5,7 @@ use belay_permission::{Admitted, Answer, EndReason, PromptId};
 use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind};
 use belay_wire::input::Input;
+use belay_wire::message::View;
 use belay_wire::{Message, Moment, Right, Rights, SessionId};
 
 use crate::exit::Exit;
@@ -119,7 +120,7 @@ pub enum Deed {
 #[derive(Debug, PartialEq, Eq)]
 pub enum ScreenDeed {
     /// Show a monitor, from nothing.
-    Open(Admitted, Opening, u8),
+    Open(Admitted, Opening, View),
     /// The viewer lost track.
     Resync(Admitted),
     /// The viewer has drawn this update.

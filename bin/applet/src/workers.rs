@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
+use belay_media::Av1;
 use belay_permission::Admitted;
+use belay_screen::Video;
 use belay_wire::input::Input;
+use belay_wire::message::{VideoFormat, View};
 use belay_wire::{Message, Right};
 use tokio::sync::mpsc;
 
@@ -63,9 +66,9 @@ impl Workers {
     /// Shows the screen, or no longer.
     pub fn screen(&mut self, deed: ScreenDeed) {
         match deed {
-            ScreenDeed::Open(admitted, opening, monitor) => {
+            ScreenDeed::Open(admitted, opening, view) => {
                 self.close();
-                match self.open(admitted, opening, monitor) {
+                match self.open(admitted, opening, view) {
                     Ok(shown) => self.shown = Some(shown),
                     Err(why) => self.failed(why),
                 }
@@ -115,7 +118,7 @@ impl Workers {
         self.panic_key = None;
     }
 
-    fn open(&self, admitted: Admitted, opening: Opening, monitor: u8) -> Result<Shown, String> {
+    fn open(&self, admitted: Admitted, opening: Opening, view: View) -> Result<Shown, String> {
         let Some(screen) = &self.screen else { return Err("this desktop cannot be captured".into()) };
         let closed = Arc::new(AtomicBool::new(false));
         let end = EndOfFeed { opening, closed: closed.clone(), happen: self.happen.clone() };
@@ -125,7 +128,11 @@ impl Workers {
                 && !halted.load(Ordering::SeqCst)
                 && end.happen.blocking_send(Happening::Picture(opening, message)).is_ok()
         };
-        match Feed::start(screen, admitted, monitor, send) {
+        let video: Option<Box<dyn Video>> = match view.video {
+            VideoFormat::None => None,
+            VideoFormat::Av1 => Some(Box::new(Av1::new())),
+        };
+        match Feed::start(screen, admitted, view.monitor, video, send) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

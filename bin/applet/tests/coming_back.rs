@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use belay_wire::message::{Cause, Outcome};
+use belay_wire::message::{Cause, Outcome, View};
 use belay_wire::{Message, Right, Rights, SessionAuthenticationId};
 use meeting::console::Console;
 use meeting::{ID, SESSION, Server};
@@ -168,7 +168,7 @@ async fn working(server: &Server) -> (Desk, Console) {
     tokio::time::sleep(Duration::from_millis(500)).await;
     desk.picture(&format!("connected-code-{}", console.code())).await;
     desk.allow(&mut console, 1, view()).await;
-    console.say(&Message::ScreenOpen { monitor: 255 }).await;
+    console.say(&Message::ScreenOpen(View::of(255))).await;
     console.hears("a whole picture", whole_picture).await;
     (desk, console)
 }

@@ -76,7 +76,7 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::PathAnswer { .. }
         | Message::PathCandidate { .. }
         | Message::PathGone { .. } => None,
-        Message::ScreenOpen { .. } | Message::ScreenResync => Some(Right::DesktopView),
+        Message::ScreenOpen(_) | Message::ScreenResync => Some(Right::DesktopView),
         Message::Input(input) => match input {
             Input::Move(_)
             | Input::Press { .. }

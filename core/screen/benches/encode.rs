@@ -10,6 +10,7 @@ mod desk;
 use std::time::{Duration, Instant};
 
 use belay_screen::{Decoder, Encoder, Rect};
+use belay_wire::Moment;
 use desk::Desk;
 
 const ROUNDS: usize = 60;
@@ -49,7 +50,7 @@ fn measure(name: &str, whole: bool, mut paint: impl FnMut(&mut Desk, usize)) {
         }
         let damage = std::mem::take(&mut desk.damage);
         let start = Instant::now();
-        let updates = encoder.encode(desk.frame(), &damage).unwrap();
+        let updates = encoder.encode(desk.frame(), &damage, Moment(0)).unwrap();
         let encoded = start.elapsed();
         updates.iter().for_each(|update| viewer.apply(update).unwrap());
         if round > 0 {

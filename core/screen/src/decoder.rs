@@ -3,7 +3,7 @@
 use belay_wire::message::ScreenUpdate;
 
 use crate::encoder::MAX_PIXELS;
-use crate::{MAX_PALETTE, Rect, max_raw, operation, palette_bits};
+use crate::{MAX_PALETTE, MAX_STREAMS, MAX_VIDEO_PIXELS, Rect, max_raw, operation, palette_bits};
 
 /// Why an update was refused. The viewer then holds nothing and asks for a resync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub enum DecodeError {
     OutOfPicture(Rect),
     /// A palette of fewer than 2 or more than 16 colours, or an index beyond it.
     Palette(u8),
+    /// A frame of video that does not follow the one before in this stream, too large a rectangle, or the end of a stream
+    /// that is none.
+    Video(u8),
 }
 
 impl std::fmt::Display for DecodeError {
@@ -62,11 +65,27 @@ impl std::fmt::Display for DecodeError {
                 )
             }
             DecodeError::Palette(value) => write!(f, "a palette cannot have {value}"),
+            DecodeError::Video(stream) => write!(f, "stream {stream} of video does not go on like this"),
         }
     }
 }
 
 impl std::error::Error for DecodeError {}
+
+/// A frame of video: from now on it covers its rectangle, until the next one or the end of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VideoFrame {
+    /// The stream, below [`MAX_STREAMS`].
+    pub stream: u8,
+    /// Whether it builds on nothing; else on the frames before it.
+    pub key: bool,
+    /// Where it is shown.
+    pub area: Rect,
+    /// Its number in the stream.
+    pub number: u32,
+    /// What the codec made.
+    pub bytes: Vec<u8>,
+}
 
 /// A viewer's picture.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +94,9 @@ pub struct Decoder {
     height: u16,
     pixels: Vec<u32>,
     held: u32,
+    /// Place and newest frame of each stream.
+    streams: [Option<(Rect, u32)>; MAX_STREAMS],
+    frames: Vec<VideoFrame>,
 }
 
 impl Decoder {
@@ -91,6 +113,17 @@ impl Decoder {
     /// Width, height and rows of `0x00RRGGBB` pixels.
     pub fn picture(&self) -> (u16, u16, &[u32]) {
         (self.width, self.height, &self.pixels)
+    }
+
+    /// What is covered by video, by stream. Under it the picture is not what the display shows.
+    pub fn covered(&self) -> impl Iterator<Item = (u8, Rect)> {
+        let streams = self.streams.iter().enumerate();
+        streams.filter_map(|(stream, live)| Some((u8::try_from(stream).ok()?, live.as_ref()?.0)))
+    }
+
+    /// The frames of video that came since the last call, in order.
+    pub fn take_frames(&mut self) -> Vec<VideoFrame> {
+        std::mem::take(&mut self.frames)
     }
 
     /// Applies an update.
@@ -122,6 +155,8 @@ impl Decoder {
         if base == 0 {
             (self.width, self.height) = (width, height);
             self.pixels = vec![0; size];
+            self.streams = Default::default();
+            self.frames.clear();
         }
         let mut input = Bytes(&raw);
         while !input.0.is_empty() {
@@ -181,8 +216,35 @@ impl Decoder {
                     }
                 }
             }
+            operation::VIDEO => self.video(input)?,
+            operation::VIDEO_END => {
+                let stream = input.u8()?;
+                let live = self.streams.get_mut(usize::from(stream)).and_then(Option::take);
+                live.ok_or(DecodeError::Video(stream))?;
+            }
             kind => return Err(DecodeError::UnknownOperation(kind)),
         }
+        Ok(())
+    }
+
+    fn video(&mut self, input: &mut Bytes<'_>) -> Result<(), DecodeError> {
+        let (stream, key) = (input.u8()?, input.u8()?);
+        let area = self.rect(input)?;
+        let number = input.u32()?;
+        let length = usize::try_from(input.u32()?).map_err(|_| DecodeError::Truncated)?;
+        let bytes = input.take(length)?.to_vec();
+        let refused = DecodeError::Video(stream);
+        let live = self.streams.get_mut(usize::from(stream)).ok_or(refused)?;
+        let follows = match key {
+            0 => *live == number.checked_sub(1).map(|before| (area, before)),
+            1 => true,
+            2..=255 => false,
+        };
+        if !follows || area.area() > MAX_VIDEO_PIXELS || bytes.is_empty() {
+            return Err(refused);
+        }
+        *live = Some((area, number));
+        self.frames.push(VideoFrame { stream, key: key == 1, area, number, bytes });
         Ok(())
     }
 
@@ -237,6 +299,11 @@ impl<'a> Bytes<'a> {
     fn u16(&mut self) -> Result<u16, DecodeError> {
         let bytes = self.take(2)?;
         Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        let bytes = self.take(4)?;
+        Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
     }
 
     fn colour(&mut self) -> Result<u32, DecodeError> {

@@ -1,15 +1,22 @@
 //! From frame buffer to updates: find what moved, cut what changed into tiles, pack, compress, split.
 
+mod activity;
 mod cells;
 mod moves;
 mod pack;
+mod regions;
 
+use std::time::Duration;
+
+use belay_wire::Moment;
 use belay_wire::message::{MAX_UPDATE, ScreenUpdate};
 
-use crate::{Frame, Rect, max_raw};
+use crate::{Frame, Rect, Video, VideoError, max_raw};
+use activity::Activity;
 use cells::Cells;
 use moves::Search;
 use pack::Packer;
+use regions::Regions;
 
 /// Most pixels of a picture (8192 × 8192); more than any desktop has, little enough for every counter.
 pub(crate) const MAX_PIXELS: usize = 1 << 26;
@@ -19,6 +26,8 @@ const PIECE: usize = 256 * 1024;
 const RAW_PIECE: std::ops::RangeInclusive<usize> = 512 * 1024..=4 * 1024 * 1024;
 /// Changed pixels below which nobody looks for moves: a line of typing.
 const WORTH_A_SEARCH: usize = 4096;
+/// Most bytes of a frame of video: it must fit into an update whatever zstd makes of it.
+const MAX_SHOT: usize = MAX_UPDATE - 64 * 1024;
 /// Fast enough for every frame, and the format gains little from more.
 const LEVEL: i32 = 1;
 
@@ -63,6 +72,11 @@ pub struct Encoder {
     fresh: bool,
     cells: Cells,
     search: Search,
+    activity: Activity,
+    regions: Regions,
+    /// Absent where the viewer shows no video, and once the codec has failed.
+    video: Option<Box<dyn Video>>,
+    video_failed: Option<VideoError>,
     packer: Packer,
     compressor: zstd::bulk::Compressor<'static>,
     compressed: Vec<u8>,
@@ -87,11 +101,20 @@ impl Encoder {
             fresh: true,
             cells: Cells::default(),
             search: Search::default(),
+            activity: Activity::default(),
+            regions: Regions::default(),
+            video: None,
+            video_failed: None,
             packer: Packer::default(),
             compressor: zstd::bulk::Compressor::new(LEVEL).map_err(|_| EncodeError::Compression)?,
             compressed: Vec::new(),
             raw_piece: *RAW_PIECE.start(),
         })
+    }
+
+    /// An encoder that shows what keeps animating as video.
+    pub fn with_video(video: Box<dyn Video>) -> Result<Encoder, EncodeError> {
+        Ok(Encoder { video: Some(video), ..Encoder::new()? })
     }
 
     /// The number of the newest update, 0 before the first.
@@ -104,33 +127,101 @@ impl Encoder {
         self.fresh = true;
     }
 
+    /// Whether there is a codec that has not failed.
+    pub fn has_video(&self) -> bool {
+        self.video.is_some()
+    }
+
+    /// Whether something is shown as video at the moment.
+    pub fn animates(&self) -> bool {
+        self.regions.any()
+    }
+
+    /// When [`Encoder::encode`] is to be called even if nothing is painted: what was video has then come to rest and is sent exactly.
+    pub fn wake(&self) -> Option<Moment> {
+        self.regions.wake()
+    }
+
+    /// Tells, before [`Encoder::encode`], for how long the capture was held back although there was something to capture.
+    pub fn withheld(&mut self, time: Duration) {
+        self.activity.withheld(time);
+    }
+
+    /// Why there is no video any more; told once.
+    pub fn video_failure(&mut self) -> Option<VideoError> {
+        self.video_failed.take()
+    }
+
     /// The updates that turn what the viewer holds into `frame`; none when nothing changed.
     ///
     /// Every pixel that differs from the frame of the last call must lie in `damage`; what is in `damage` but the same
     /// costs only a look. After a change of size, a [`Encoder::resync`] and the first time, `damage` does not matter.
-    pub fn encode(&mut self, frame: Frame<'_>, damage: &[Rect]) -> Result<Vec<ScreenUpdate>, EncodeError> {
+    pub fn encode(
+        &mut self,
+        frame: Frame<'_>,
+        damage: &[Rect],
+        now: Moment,
+    ) -> Result<Vec<ScreenUpdate>, EncodeError> {
         let bounds = frame.bounds();
         if bounds.area() > MAX_PIXELS {
             return Err(EncodeError::TooLarge { width: frame.width(), height: frame.height() });
         }
-        let fresh = self.fresh || (self.width, self.height) != (frame.width(), frame.height());
+        self.packer.clear();
+        let resized = (self.width, self.height) != (frame.width(), frame.height());
+        let fresh = self.fresh || resized;
+        // Until all of it is out, the viewer cannot be said to hold `shown`.
+        self.fresh = true;
         if fresh {
             (self.width, self.height) = (frame.width(), frame.height());
             self.shown.clear();
             self.shown.resize(bounds.area(), 0);
-            self.cells.collect(frame, &self.shown, &[bounds]);
-        } else {
-            self.cells.collect(frame, &self.shown, damage);
+            self.regions.clear();
+            if resized {
+                self.activity.reset(self.width, self.height);
+            }
+            self.cells.collect(frame, &self.shown, &[bounds], &[]);
+        } else if let Err(error) = self.change(frame, damage, now) {
+            // Everything anew, exactly, and without video from now on.
+            (self.video, self.video_failed) = (None, Some(error));
+            return self.encode(frame, damage, now);
         }
-        self.packer.clear();
-        if !fresh && self.cells.area() >= WORTH_A_SEARCH {
-            self.search.run(frame, &mut self.shown, &mut self.cells, &mut self.packer);
-        }
-        // Until all of it is out, the viewer cannot be said to hold `shown`.
-        self.fresh = true;
         let updates = self.pack(frame, fresh)?;
         self.fresh = false;
         Ok(updates)
+    }
+
+    /// Collects what changed, apart from what is video; begins, goes on with and ends video.
+    fn change(&mut self, frame: Frame<'_>, damage: &[Rect], now: Moment) -> Result<(), VideoError> {
+        self.regions.look(frame, damage, now);
+        let ended = self.regions.end(now);
+        let exposed: Vec<Rect> = damage.iter().copied().chain(ended.iter().map(|(_, area)| *area)).collect();
+        self.cells.collect(frame, &self.shown, &exposed, &self.regions.areas());
+        let mut zones = Vec::new();
+        if self.cells.area() >= WORTH_A_SEARCH {
+            zones = self.search.run(frame, &mut self.shown, &mut self.cells, &mut self.packer);
+        }
+        for (stream, area) in ended {
+            self.packer.video_end(stream);
+            zones.push(area);
+        }
+        let Some(video) = &mut self.video else { return Ok(()) };
+        self.activity.note(frame, self.cells.changed(), &zones, now);
+        let (found, taken) = self.activity.find(frame.bounds(), &self.regions.areas(), now);
+        for (stream, _) in self.regions.end_at(&taken) {
+            self.packer.video_end(stream);
+        }
+        for area in found {
+            self.regions.begin(&mut **video, frame, area, now)?;
+            self.cells.drop_within(area);
+            self.activity.forget(area);
+        }
+        for shot in self.regions.shots()? {
+            if shot.bytes.len() > MAX_SHOT {
+                return Err(VideoError(format!("a frame of {} bytes is too long", shot.bytes.len())));
+            }
+            self.packer.video(&shot);
+        }
+        Ok(())
     }
 
     fn pack(&mut self, frame: Frame<'_>, fresh: bool) -> Result<Vec<ScreenUpdate>, EncodeError> {

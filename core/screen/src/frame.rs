@@ -39,6 +39,16 @@ impl<'a> Frame<'a> {
         Rect::new(0, 0, self.width, self.height)
     }
 
+    /// One pixel. Panics outside the picture.
+    pub fn pixel(&self, x: u16, y: u16) -> u32 {
+        self.row(y)[usize::from(x)]
+    }
+
+    /// The pixels of row `y`. Panics outside the picture.
+    pub fn row(&self, y: u16) -> &'a [u32] {
+        self.span(usize::from(y), 0, usize::from(self.width))
+    }
+
     /// Columns `from..to` of row `y`.
     pub(crate) fn span(&self, y: usize, from: usize, to: usize) -> &'a [u32] {
         &self.pixels[y * self.stride + from..y * self.stride + to]

@@ -12,13 +12,15 @@ mod encoder;
 mod frame;
 mod pacer;
 mod rect;
+mod video;
 
 pub use cursor::{CursorError, CursorImage};
-pub use decoder::{DecodeError, Decoder};
+pub use decoder::{DecodeError, Decoder, VideoFrame};
 pub use encoder::{EncodeError, Encoder};
 pub use frame::Frame;
 pub use pacer::{Pace, Pacer};
 pub use rect::Rect;
+pub use video::{MAX_STREAMS, MAX_VIDEO_PIXELS, Video, VideoError, VideoStream};
 
 /// Kinds of operation in an update; the numbers of `docs/protocol/screen.md`.
 mod operation {
@@ -26,6 +28,8 @@ mod operation {
     pub const SOLID: u8 = 2;
     pub const PALETTE: u8 = 3;
     pub const COLOUR: u8 = 4;
+    pub const VIDEO: u8 = 5;
+    pub const VIDEO_END: u8 = 6;
 }
 
 /// Most colours a palette rectangle may have.

@@ -11,6 +11,10 @@ const IN_FLIGHT: usize = 2;
 const BURST: u32 = 4;
 /// Time between captures once the burst is used up: 120 a second.
 const INTERVAL: Duration = Duration::from_micros(8_333);
+/// The share of a core that captures may take for good: this part of it.
+const SHARE: u32 = 2;
+/// Work beyond the share that may be done at once: a whole picture and its first video must not make a key press wait.
+const WORK: Duration = Duration::from_millis(60);
 /// How long the viewer may stay silent before another capture probes whether it is still there.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_PATIENCE: Duration = Duration::from_secs(16);
@@ -26,19 +30,22 @@ pub enum Pace {
     Seen(Moment),
 }
 
-/// Lets captures pass: at most two that the viewer has not drawn yet, and at most 120 a second after a burst of four.
+/// Lets captures pass: at most two that the viewer has not drawn yet, at most 120 a second after a burst of four, and never for
+/// more than half of a core's time.
 #[derive(Debug)]
 pub struct Pacer {
     /// Last update of each capture that is on its way, with the time it left; oldest first.
     in_flight: VecDeque<(u32, Moment)>,
     /// The moment at which the bucket of tokens would be full.
     full_at: Moment,
+    /// The moment at which the work done so far would be within its share.
+    rested_at: Moment,
     patience: Duration,
 }
 
 impl Default for Pacer {
     fn default() -> Pacer {
-        Pacer { in_flight: VecDeque::new(), full_at: Moment(0), patience: PATIENCE }
+        Pacer { in_flight: VecDeque::new(), full_at: Moment(0), rested_at: Moment(0), patience: PATIENCE }
     }
 }
 
@@ -55,7 +62,7 @@ impl Pacer {
             let probe = newest + self.patience;
             return if now >= probe { Pace::Now } else { Pace::Seen(probe) };
         }
-        let earliest = self.full_at - INTERVAL * (BURST - 1);
+        let earliest = (self.full_at - INTERVAL * (BURST - 1)).max(self.rested_at - WORK);
         if now >= earliest { Pace::Now } else { Pace::At(earliest) }
     }
 
@@ -66,6 +73,11 @@ impl Pacer {
         }
         self.in_flight.push_back((number, now));
         self.full_at = self.full_at.max(now) + INTERVAL;
+    }
+
+    /// A capture took this time of a processor, until now.
+    pub fn worked(&mut self, time: Duration, now: Moment) {
+        self.rested_at = self.rested_at.max(now - time) + time * SHARE;
     }
 
     /// The viewer has drawn everything up to this update.
@@ -135,6 +147,30 @@ mod tests {
             pacer.seen(number);
         }
         assert_ne!(pacer.ask(now), Pace::Now);
+    }
+
+    #[test]
+    fn captures_take_half_of_a_core_at_most() {
+        for milliseconds in [1, 5, 20, 200] {
+            let work = Duration::from_millis(milliseconds);
+            let (mut pacer, mut now, mut worked) = (Pacer::new(), START, Duration::ZERO);
+            let end = START + Duration::from_secs(10);
+            while now < end {
+                match pacer.ask(now) {
+                    Pace::Now => {
+                        now = now + work;
+                        worked += work;
+                        pacer.worked(work, now);
+                        pacer.sent(1, now);
+                        pacer.seen(1);
+                    }
+                    Pace::At(next) => now = next,
+                    Pace::Seen(_) => unreachable!("everything was drawn"),
+                }
+            }
+            assert!(worked <= Duration::from_secs(5) + WORK + work, "{worked:?}");
+            assert!(milliseconds < 5 || worked >= Duration::from_millis(4900), "{worked:?}");
+        }
     }
 
     #[test]

@@ -72,6 +72,24 @@ impl Rect {
         other.is_empty() || self.intersection(other) == other
     }
 
+    /// What remains of it without `other`: up to four rectangles that do not overlap.
+    pub fn without(self, other: Rect) -> impl Iterator<Item = Rect> {
+        let cut = self.intersection(other);
+        let (left, top) = (usize::from(self.x), usize::from(self.y));
+        let (from, to) = (usize::from(cut.y), cut.bottom());
+        let pieces = if cut.is_empty() {
+            [self, Rect::default(), Rect::default(), Rect::default()]
+        } else {
+            [
+                Rect::from_edges(left, top, self.right(), from),
+                Rect::from_edges(left, from, usize::from(cut.x), to),
+                Rect::from_edges(cut.right(), from, self.right(), to),
+                Rect::from_edges(left, to, self.right(), self.bottom()),
+            ]
+        };
+        pieces.into_iter().filter(|piece| !piece.is_empty())
+    }
+
     /// The rectangle between these edges (right and bottom excluded), empty when they cross. Edges beyond 65535 are cut.
     pub(crate) fn from_edges(left: usize, top: usize, right: usize, bottom: usize) -> Rect {
         let cut = |edge: usize| u16::try_from(edge).unwrap_or(u16::MAX);

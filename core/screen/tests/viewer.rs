@@ -4,12 +4,16 @@
 mod desk;
 
 use belay_screen::{DecodeError, Decoder, Encoder, Rect};
+use belay_wire::Moment;
 use belay_wire::message::{MAX_UPDATE, ScreenUpdate};
 use desk::Desk;
 
+/// Without video, time does not matter.
+const NOW: Moment = Moment(1_000_000);
+
 fn send(encoder: &mut Encoder, viewer: &mut Decoder, desk: &mut Desk) -> Vec<ScreenUpdate> {
     let damage = std::mem::take(&mut desk.damage);
-    let updates = encoder.encode(desk.frame(), &damage).unwrap();
+    let updates = encoder.encode(desk.frame(), &damage, NOW).unwrap();
     for (index, update) in updates.iter().enumerate() {
         assert!(update.operations_zstd.len() <= MAX_UPDATE);
         assert_eq!(update.more, index + 1 < updates.len());
@@ -47,7 +51,7 @@ fn any_sequence_ends_identical() {
             assert_same(&viewer, &desk);
         }
         assert!(
-            encoder.encode(desk.frame(), &[Rect::new(0, 0, u16::MAX, u16::MAX)]).unwrap().is_empty(),
+            encoder.encode(desk.frame(), &[Rect::new(0, 0, u16::MAX, u16::MAX)], NOW).unwrap().is_empty(),
             "still"
         );
     }
@@ -107,10 +111,10 @@ fn a_viewer_that_missed_an_update_refuses_the_next_and_recovers() {
     send(&mut encoder, &mut viewer, &mut desk);
     desk.noise(Rect::new(0, 0, 50, 50), 1);
     let damage = std::mem::take(&mut desk.damage);
-    let missed = encoder.encode(desk.frame(), &damage).unwrap();
+    let missed = encoder.encode(desk.frame(), &damage, NOW).unwrap();
     desk.noise(Rect::new(50, 0, 50, 50), 2);
     let damage = std::mem::take(&mut desk.damage);
-    let next = encoder.encode(desk.frame(), &damage).unwrap();
+    let next = encoder.encode(desk.frame(), &damage, NOW).unwrap();
     let wrong = DecodeError::WrongBase { held: 1, base: missed[0].number };
     assert_eq!(viewer.apply(&next[0]), Err(wrong));
     encoder.resync();

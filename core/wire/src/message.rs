@@ -7,7 +7,9 @@ use crate::right::{Right, Rights};
 use crate::{charter, input};
 
 mod screen;
-pub use screen::{CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor, ScreenUpdate};
+pub use screen::{
+    CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor, ScreenUpdate, VideoFormat, View,
+};
 
 /// Name and version; part of the seal's transcript, so that both ends agree on it.
 pub const NAME: &str = "belay-session/1";
@@ -153,11 +155,8 @@ pub enum Message {
     },
     /// 0x16 applet: `[u8 accepted]`: whether the charter was accepted; if not, nothing can be asked.
     CharterChecked(bool),
-    /// 0x21 console: `[u8 monitor]`: show this monitor (255: the whole desktop). Needs desktop view.
-    ScreenOpen {
-        /// The monitor's id.
-        monitor: u8,
-    },
+    /// 0x21 console: see [`View`]. Needs desktop view.
+    ScreenOpen(View),
     /// 0x22 console: stop showing.
     ScreenClose,
     /// 0x23 applet: `[u8 chosen][u8 n]` then n times `[u8 id][u8 primary][i16 x][i16 y][u16 width][u16 height][text name]`.
@@ -275,7 +274,7 @@ impl Message {
             Message::LinkProved(_) => kind::LINK_PROVED,
             Message::NoLinkSecret => kind::NO_LINK_SECRET,
             Message::Welcome { .. } => kind::WELCOME,
-            Message::ScreenOpen { .. } => kind::SCREEN_OPEN,
+            Message::ScreenOpen(_) => kind::SCREEN_OPEN,
             Message::ScreenClose => kind::SCREEN_CLOSE,
             Message::Monitors { .. } => kind::MONITORS,
             Message::CursorShape(_) => kind::CURSOR_SHAPE,
@@ -321,7 +320,7 @@ impl Message {
             | Message::LinkProved(_)
             | Message::NoLinkSecret
             | Message::Welcome { .. }
-            | Message::ScreenOpen { .. }
+            | Message::ScreenOpen(_)
             | Message::ScreenClose
             | Message::Monitors { .. }
             | Message::CursorShape(_)
@@ -346,7 +345,7 @@ impl Message {
             | Message::Cancel { .. }
             | Message::Release(_)
             | Message::LinkProof(_)
-            | Message::ScreenOpen { .. }
+            | Message::ScreenOpen(_)
             | Message::ScreenClose
             | Message::ScreenResync
             | Message::ScreenSeen { .. }
@@ -406,9 +405,7 @@ impl Message {
             Message::Welcome { version, platform, language } => {
                 w.text(version, MAX_NAME).text(platform, MAX_NAME).text(language, MAX_NAME);
             }
-            Message::ScreenOpen { monitor } => {
-                w.u8(*monitor);
-            }
+            Message::ScreenOpen(view) => view.write(&mut w),
             Message::ScreenClose | Message::ScreenResync => {}
             Message::Monitors { chosen, list } => {
                 let list = &list[..list.len().min(MAX_MONITORS)];
@@ -478,7 +475,7 @@ impl Message {
                 platform: r.text("platform", MAX_NAME)?,
                 language: r.text("language", MAX_NAME)?,
             },
-            kind::SCREEN_OPEN => Message::ScreenOpen { monitor: r.u8()? },
+            kind::SCREEN_OPEN => Message::ScreenOpen(View::read(&mut r)?),
             kind::SCREEN_CLOSE => Message::ScreenClose,
             kind::MONITORS => {
                 let (chosen, count) = (r.u8()?, usize::from(r.u8()?));

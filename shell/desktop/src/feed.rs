@@ -6,10 +6,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use belay_permission::Admitted;
-use belay_screen::{Encoder, Pace, Pacer};
+use belay_screen::{Encoder, Pace, Pacer, Video};
+use belay_wire::message::ScreenUpdate;
 use belay_wire::{Message, Moment};
 
 use crate::{Capture, DesktopError, Screen, Waker};
+
+/// How long a paint is given to become whole while something is shown as video.
+const SETTLE: Duration = Duration::from_millis(2);
 
 /// Shows one opening of the screen, until it is dropped.
 pub struct Feed {
@@ -31,15 +35,16 @@ impl Feed {
     /// Starts to show a monitor (255: the whole desktop). `send` is called on the feed's thread with monitors, pointer and updates,
     /// and returns whether to go on; it may block, but input then still flows, for that has its own connection.
     ///
-    /// Needs an admission of desktop view.
+    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. Needs an admission of desktop view.
     pub fn start(
         screen: &Screen,
         admitted: Admitted,
         monitor: u8,
+        video: Option<Box<dyn Video>>,
         send: impl FnMut(Message) -> bool + Send + 'static,
     ) -> Result<Feed, DesktopError> {
         let capture = screen.capture(admitted, monitor)?;
-        let encoder = Encoder::new()?;
+        let encoder = video.map_or_else(Encoder::new, Encoder::with_video)?;
         let waker = capture.waker();
         let orders = Arc::new(Orders::default());
         let mut run = Run {
@@ -47,6 +52,7 @@ impl Feed {
             encoder,
             pacer: Pacer::new(),
             start: Instant::now(),
+            withheld_since: None,
             orders: orders.clone(),
             send,
         };
@@ -94,6 +100,8 @@ struct Run<S> {
     encoder: Encoder,
     pacer: Pacer,
     start: Instant,
+    /// Since when something waits to be captured that the pacer holds back.
+    withheld_since: Option<Instant>,
     orders: Arc<Orders>,
     send: S,
 }
@@ -110,7 +118,7 @@ impl<S: FnMut(Message) -> bool> Run<S> {
 
     fn show(&mut self) -> Result<(), DesktopError> {
         loop {
-            let time = if self.capture.pending() { self.pause() } else { None };
+            let time = self.rest();
             let changes = self.capture.wait(time)?;
             if self.orders.stop.load(Ordering::Acquire) {
                 return Ok(());
@@ -129,14 +137,16 @@ impl<S: FnMut(Message) -> bool> Run<S> {
                     return Ok(());
                 }
             }
-            if self.pacer.ask(self.now()) != Pace::Now {
+            if !self.due() {
                 continue;
             }
-            let Some(picture) = self.capture.fetch()? else { continue };
-            let updates = self.encoder.encode(picture.frame, &picture.damage)?;
+            if self.pacer.ask(self.now()) != Pace::Now {
+                self.withheld_since.get_or_insert(Instant::now());
+                continue;
+            }
+            let updates = self.updates()?;
             let Some(last) = updates.last().map(|update| update.number) else { continue };
-            let now = self.now();
-            self.pacer.sent(last, now);
+            self.pacer.sent(last, self.now());
             for update in updates {
                 if !self.say(Message::ScreenUpdate(update)) {
                     return Ok(());
@@ -145,12 +155,40 @@ impl<S: FnMut(Message) -> bool> Run<S> {
         }
     }
 
-    /// How long to wait before the next capture may be taken.
-    fn pause(&self) -> Option<Duration> {
-        let now = self.now();
-        match self.pacer.ask(now) {
-            Pace::Now => Some(Duration::ZERO),
-            Pace::At(next) | Pace::Seen(next) => Some(next.since(now)),
+    /// Whether there is something to capture, or a film that has come to rest.
+    fn due(&self) -> bool {
+        self.capture.pending() || self.encoder.wake().is_some_and(|wake| wake <= self.now())
+    }
+
+    /// Captures and encodes.
+    fn updates(&mut self) -> Result<Vec<ScreenUpdate>, DesktopError> {
+        if let Some(since) = self.withheld_since.take() {
+            self.encoder.withheld(since.elapsed());
         }
+        if self.encoder.animates() && self.capture.pending() {
+            // A film's picture is often painted in strips: half of one would be a frame more.
+            std::thread::sleep(SETTLE);
+        }
+        let (start, now) = (Instant::now(), self.now());
+        let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
+        let Some(picture) = picture else { return Ok(Vec::new()) };
+        let updates = self.encoder.encode(picture.frame, &picture.damage, now)?;
+        self.pacer.worked(start.elapsed(), self.now());
+        if let Some(error) = self.encoder.video_failure() {
+            tracing::warn!(%error, "everything is sent exactly from now on");
+        }
+        Ok(updates)
+    }
+
+    /// How long to wait at most: until the next capture may be taken, or a film is over.
+    fn rest(&self) -> Option<Duration> {
+        let now = self.now();
+        let film = self.encoder.wake().map(|wake| wake.since(now));
+        let wait = if self.capture.pending() { Some(Duration::ZERO) } else { film };
+        let pace = match self.pacer.ask(now) {
+            Pace::Now => Duration::ZERO,
+            Pace::At(next) | Pace::Seen(next) => next.since(now),
+        };
+        wait.map(|wait| wait.max(pace))
     }
 }

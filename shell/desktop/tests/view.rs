@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use belay_desktop::{Changes, DesktopError, Feed, Screen, WHOLE_DESKTOP};
-use belay_screen::Decoder;
-use belay_wire::{Message, Right};
+use belay_screen::{Decoder, Frame, Video, VideoError, VideoStream};
+use belay_wire::{Message, Moment, Right};
 use desktop::{EndUser, Server, until};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
@@ -74,7 +74,7 @@ fn a_capture_equals_what_the_server_shows() {
         let damaged: usize = picture.damage.iter().map(|rect| rect.area()).sum();
         assert!(round == 0 || damaged < 60 * 60, "only what was painted is fetched: {damaged}");
         let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
-        for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+        for update in encoder.encode(picture.frame, &picture.damage, Moment(0)).unwrap() {
             viewer.apply(&update).unwrap();
         }
         assert_eq!(viewer.picture().2, painter.image(0, 0, 800, 600), "round {round}");
@@ -186,7 +186,7 @@ fn every_monitor_can_be_shown_alone() {
     let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
     let picture = capture.fetch().unwrap().unwrap();
     assert_eq!((picture.frame.width(), picture.frame.height()), (500, 600));
-    for update in encoder.encode(picture.frame, &picture.damage).unwrap() {
+    for update in encoder.encode(picture.frame, &picture.damage, Moment(0)).unwrap() {
         viewer.apply(&update).unwrap();
     }
     assert_eq!(viewer.picture().2, painter.image(300, 0, 500, 600));
@@ -204,7 +204,8 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     let painter = Painter::on(&server);
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
-    let feed = Feed::start(&screen, user.view(), 0, move |message| sender.send(message).is_ok()).unwrap();
+    let feed =
+        Feed::start(&screen, user.view(), 0, None, move |message| sender.send(message).is_ok()).unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -237,6 +238,55 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     }
     painter.fill(0, 0, 1024, 768, 0x0033_6699);
     settle(&mut viewer, 1024, 768);
+}
+
+/// A codec of which only the number of frames matters.
+struct Counted;
+
+impl Video for Counted {
+    fn open(&mut self, _: u16, _: u16) -> Result<Box<dyn VideoStream>, VideoError> {
+        Ok(Box::new(Counted))
+    }
+}
+
+impl VideoStream for Counted {
+    fn encode(&mut self, _: Frame<'_>) -> Result<Vec<u8>, VideoError> {
+        Ok(vec![1])
+    }
+}
+
+#[test]
+fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
+    let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let (sender, messages) = mpsc::sync_channel(64);
+    let send = move |message| sender.send(message).is_ok();
+    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), send).unwrap();
+    let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
+    let mut look = |viewer: &mut Decoder| {
+        while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {
+            if let Message::ScreenUpdate(update) = message {
+                viewer.apply(&update).unwrap();
+                frames += viewer.take_frames().len();
+                feed.seen(update.number);
+            }
+        }
+        frames
+    };
+    until("what plays is video", || {
+        for (column, row) in (0..12).flat_map(|column| (0..8).map(move |row| (column, row))) {
+            painter.fill(300 + column * 32, 200 + row * 32, 32, 32, random.u32(..0x100_0000));
+        }
+        look(&mut viewer) >= 5
+    });
+    let (_, area) = viewer.covered().next().unwrap();
+    assert!(area.x >= 296 && area.y >= 196 && area.right() <= 688 && area.bottom() <= 460, "{area:?}");
+    // Nothing is painted any more: the feed wakes by itself.
+    until("the picture is exact", || {
+        look(&mut viewer);
+        viewer.covered().next().is_none() && viewer.picture().2 == painter.image(0, 0, 1280, 800)
+    });
 }
 
 #[test]

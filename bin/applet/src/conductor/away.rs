@@ -150,11 +150,9 @@ impl Conductor {
         self.log(Entry::Resumed { seconds: away.lasted(now).as_secs() });
         self.story(Story::Resumed);
         self.enter(away.before);
-        let monitor = self.monitor;
-        if reopen
-            && let Ok(Admission::With(admitted)) = self.permission.admit(&Message::ScreenOpen { monitor })
-        {
-            self.open_screen(admitted, monitor);
+        let view = self.view;
+        if reopen && let Ok(Admission::With(admitted)) = self.permission.admit(&Message::ScreenOpen(view)) {
+            self.open_screen(admitted, view);
         }
     }
 

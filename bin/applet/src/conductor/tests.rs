@@ -133,7 +133,7 @@ fn a_hostile_console_moves_nothing() {
     let lines = logged(&deeds);
     assert!(lines[0].contains("event=violation right=remote_control message=40 more=0"), "{lines:?}");
 
-    let deeds = stage.hears(Message::ScreenOpen { monitor: 255 });
+    let deeds = stage.hears(Message::ScreenOpen(View::of(255)));
     assert!(!deeds.iter().any(|deed| matches!(deed, Deed::Screen(_))));
     assert!(deeds.contains(&Deed::Send(Message::Denied { right: Right::DesktopView, kind: 0x21 })));
 }
@@ -142,7 +142,7 @@ fn a_hostile_console_moves_nothing() {
 fn view_alone_moves_nothing_either() {
     let mut stage = Stage::connected();
     stage.grants(view());
-    let opened = stage.hears(Message::ScreenOpen { monitor: 0 });
+    let opened = stage.hears(Message::ScreenOpen(View::of(0)));
     assert!(opened.iter().any(|deed| matches!(deed, Deed::Screen(ScreenDeed::Open(..)))));
     assert!(logged(&opened).iter().any(|line| line.contains("event=view_started")));
     assert!(!stage.hears(motion()).iter().any(|deed| matches!(deed, Deed::Inject(..))));
@@ -157,7 +157,7 @@ fn view_alone_moves_nothing_either() {
 fn withdrawing_the_view_stops_the_machine_before_anybody_is_told() {
     let mut stage = Stage::connected();
     stage.grants(view());
-    stage.hears(Message::ScreenOpen { monitor: 0 });
+    stage.hears(Message::ScreenOpen(View::of(0)));
     stage.grants(control());
     let deeds = stage.happens(Happening::Person(Person::Withdrew(view())));
     let let_go = position(&deeds, |deed| *deed == Deed::LetGo);
@@ -182,7 +182,7 @@ fn withdrawing_the_view_stops_the_machine_before_anybody_is_told() {
 fn pictures_of_a_closed_screen_do_not_leave() {
     let mut stage = Stage::connected();
     stage.grants(view());
-    stage.hears(Message::ScreenOpen { monitor: 0 });
+    stage.hears(Message::ScreenOpen(View::of(0)));
     let picture = || Message::CursorPosition { x: 1, y: 1 };
     assert_eq!(stage.happens(Happening::Picture(Opening(1), picture())), [Deed::Send(picture())]);
     stage.happens(Happening::Person(Person::Withdrew(view())));
@@ -333,7 +333,7 @@ fn a_random_hostile_console_gets_only_what_was_allowed() {
                 1 => stage.hears(Message::Request { request: random.u32(..), rights: control() }),
                 2 => stage.hears(Message::Release(if random.bool() { view() } else { control() })),
                 3 => stage.hears(Message::Cancel { request: random.u32(..3) }),
-                4 => stage.hears(Message::ScreenOpen { monitor: random.u8(..) }),
+                4 => stage.hears(Message::ScreenOpen(View::of(random.u8(..)))),
                 5 => stage.hears(Message::ScreenClose),
                 6 => stage.hears(Message::ScreenResync),
                 7 => stage.hears(Message::Withdrawn { rights: view(), cause: Cause::Failure }),

@@ -10,13 +10,13 @@ pub const SIDE: usize = 64;
 pub struct Cells {
     /// Damage by cell, row by row; scratch of `collect`.
     damaged: Vec<Rect>,
-    // INVARIANT: no box is empty, none crosses a cell's edge, one box at most for each cell.
+    // INVARIANT: no box is empty, none crosses a cell's edge, no two overlap; one box at most for each cell where nothing is excepted.
     changed: Vec<Rect>,
 }
 
 impl Cells {
-    /// Looks at the damaged places and keeps, cell by cell, the box around what differs from `shown`.
-    pub fn collect(&mut self, frame: Frame<'_>, shown: &[u32], damage: &[Rect]) {
+    /// Looks at the damaged places outside `except` and keeps, cell by cell, the box around what differs from `shown`.
+    pub fn collect(&mut self, frame: Frame<'_>, shown: &[u32], damage: &[Rect], except: &[Rect]) {
         let (width, height) = (usize::from(frame.width()), usize::from(frame.height()));
         let columns = width.div_ceil(SIDE);
         self.damaged.clear();
@@ -32,8 +32,22 @@ impl Cells {
                 }
             }
         }
-        let differing = self.damaged.iter().filter(|r| !r.is_empty()).map(|r| difference(frame, shown, *r));
-        self.changed.extend(differing.filter(|rect| !rect.is_empty()));
+        for damaged in self.damaged.iter().filter(|r| !r.is_empty()) {
+            if except.iter().all(|rect| rect.intersection(*damaged).is_empty()) {
+                self.changed.push(difference(frame, shown, *damaged));
+            } else {
+                let pieces = except.iter().fold(vec![*damaged], |pieces, rect| {
+                    pieces.into_iter().flat_map(|piece| piece.without(*rect)).collect()
+                });
+                self.changed.extend(pieces.into_iter().map(|piece| difference(frame, shown, piece)));
+            }
+        }
+        self.changed.retain(|rect| !rect.is_empty());
+    }
+
+    /// `area` travels another way: its boxes are no longer needed.
+    pub fn drop_within(&mut self, area: Rect) {
+        self.changed.retain(|rect| !area.contains(*rect));
     }
 
     /// The boxes that differ, from left to right and top to bottom.
@@ -109,11 +123,37 @@ mod tests {
             }
             let frame = Frame::new(&new, usize::from(width), width, height).unwrap();
             let mut cells = Cells::default();
-            cells.collect(frame, &old, &[Rect::new(0, 0, 100, 100), Rect::new(0, 90, 65535, 65535)]);
+            cells.collect(frame, &old, &[Rect::new(0, 0, 100, 100), Rect::new(0, 90, 65535, 65535)], &[]);
             let expected =
                 spots.iter().fold(Rect::default(), |all, (x, y)| all.union(Rect::new(*x, *y, 1, 1)));
             assert_eq!(cells.bounds(), expected);
             assert!(cells.changed().len() <= 1);
+        }
+    }
+    #[test]
+    fn what_is_excepted_is_not_looked_at() {
+        let mut random = fastrand::Rng::with_seed(2);
+        let (width, height) = (200u16, 150u16);
+        let old = vec![0u32; usize::from(width) * usize::from(height)];
+        let new = vec![1u32; old.len()];
+        let frame = Frame::new(&new, usize::from(width), width, height).unwrap();
+        for _ in 0..200 {
+            let mut place =
+                || Rect::new(random.u16(0..180), random.u16(0..140), random.u16(1..90), random.u16(1..90));
+            let except = [place(), place()];
+            let mut cells = Cells::default();
+            cells.collect(frame, &old, &[frame.bounds()], &except);
+            let mut covered = vec![0u8; old.len()];
+            for area in cells.changed().iter().chain(&except) {
+                for y in usize::from(area.y)..area.bottom().min(usize::from(height)) {
+                    for x in usize::from(area.x)..area.right().min(usize::from(width)) {
+                        covered[y * usize::from(width) + x] += 1;
+                    }
+                }
+            }
+            let both = except[0].intersection(except[1]).intersection(frame.bounds()).area();
+            assert!(covered.iter().all(|count| *count >= 1));
+            assert_eq!(covered.iter().filter(|count| **count > 1).count(), both, "only the two overlap");
         }
     }
 }

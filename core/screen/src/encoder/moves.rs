@@ -67,7 +67,15 @@ struct Shift {
 
 impl Search {
     /// Finds moves, does them in `shown`, writes them to `packer` and takes what they settled out of `cells`.
-    pub fn run(&mut self, frame: Frame<'_>, shown: &mut [u32], cells: &mut Cells, packer: &mut Packer) {
+    /// Returns around each move where it came from and went to.
+    pub fn run(
+        &mut self,
+        frame: Frame<'_>,
+        shown: &mut [u32],
+        cells: &mut Cells,
+        packer: &mut Packer,
+    ) -> Vec<Rect> {
+        let mut zones = Vec::new();
         self.gather(frame, cells.changed());
         self.vote(frame, shown, cells);
         self.votes.sort_unstable_by_key(|vote| vote.shift);
@@ -86,11 +94,13 @@ impl Search {
             copy(shown, usize::from(frame.width()), moved, source);
             packer.copy(moved, source.0 as u16, source.1 as u16);
             cells.settle(frame, shown, moved);
+            zones.push(moved.union(Rect { x: source.0 as u16, y: source.1 as u16, ..moved }));
             done = done.union(moved);
             if cells.area() < super::WORTH_A_SEARCH {
                 break;
             }
         }
+        zones
     }
 
     /// Fills the table with needles of the new picture.

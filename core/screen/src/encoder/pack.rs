@@ -3,6 +3,7 @@
 use crate::{Frame, MAX_PALETTE, Rect, operation, palette_bits};
 
 use super::cells::SIDE;
+use super::regions::Shot;
 
 /// Operations of one piece.
 pub struct Packer {
@@ -46,6 +47,22 @@ impl Packer {
         self.raw.push(operation::SOLID);
         self.place(area);
         self.raw.extend_from_slice(&colour.to_be_bytes()[1..]);
+        self.ends.push(self.raw.len());
+    }
+
+    /// A frame of video.
+    pub fn video(&mut self, shot: &Shot) {
+        self.raw.extend_from_slice(&[operation::VIDEO, shot.stream, u8::from(shot.key)]);
+        self.place(shot.area);
+        self.raw.extend_from_slice(&shot.frame.to_be_bytes());
+        self.raw.extend_from_slice(&u32::try_from(shot.bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.raw.extend_from_slice(&shot.bytes);
+        self.ends.push(self.raw.len());
+    }
+
+    /// A stream of video is over; the picture is seen again.
+    pub fn video_end(&mut self, stream: u8) {
+        self.raw.extend_from_slice(&[operation::VIDEO_END, stream]);
         self.ends.push(self.raw.len());
     }
 

@@ -47,6 +47,49 @@ impl Monitor {
     }
 }
 
+/// What a viewer can show as video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum VideoFormat {
+    /// Nothing: everything travels exactly.
+    #[default]
+    None = 0,
+    /// AV1 profile 1: 4:4:4, 8 bits, BT.709 in full range.
+    Av1 = 1,
+}
+
+impl VideoFormat {
+    /// Every format, in the order of their numbers.
+    pub const ALL: [VideoFormat; 2] = [VideoFormat::None, VideoFormat::Av1];
+}
+
+/// What a console wants to see: `[u8 monitor][u8 video]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct View {
+    /// The monitor's id; 255 is the whole desktop.
+    pub monitor: u8,
+    /// What may be shown as video where something animates.
+    pub video: VideoFormat,
+}
+
+impl View {
+    /// A monitor, without video.
+    pub const fn of(monitor: u8) -> View {
+        View { monitor, video: VideoFormat::None }
+    }
+
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<View, WireError> {
+        let (monitor, value) = (r.u8()?, r.u8()?);
+        let video = VideoFormat::ALL.into_iter().find(|format| *format as u8 == value);
+        let video = video.ok_or(WireError::Unknown { what: "video format", value: u64::from(value) })?;
+        Ok(View { monitor, video })
+    }
+
+    pub(super) fn write(self, w: &mut Writer) {
+        w.u8(self.monitor).u8(self.video as u8);
+    }
+}
+
 /// The pointer's picture: `[u16 hot x][u16 hot y][u16 width][u16 height][zstd of RGBA rows, alpha not multiplied…]`.
 /// Width 0 means that the pointer is hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use belay_wire::charter::SIGNATURE;
 use belay_wire::input::{Button, Combination, Input, Modifiers, Place};
 use belay_wire::link::Class;
-use belay_wire::message::{Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenUpdate, Sender};
+use belay_wire::message::{
+    Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenUpdate, Sender, VideoFormat, View,
+};
 use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
@@ -110,8 +112,8 @@ fn screen() -> Vec<(&'static str, Message)> {
         name: name.to_owned(),
     };
     vec![
-        ("open whole desktop", Message::ScreenOpen { monitor: 255 }),
-        ("open monitor", Message::ScreenOpen { monitor: 1 }),
+        ("open whole desktop", Message::ScreenOpen(View::of(255))),
+        ("open monitor with video", Message::ScreenOpen(View { monitor: 1, video: VideoFormat::Av1 })),
         ("close screen", Message::ScreenClose),
         (
             "monitors",
@@ -248,7 +250,13 @@ fn fields(message: &Message) -> Value {
         Message::Welcome { version, platform, language } => {
             json!({ "kind": "welcome", "version": version, "platform": platform, "language": language })
         }
-        Message::ScreenOpen { monitor } => json!({ "kind": "screen_open", "monitor": monitor }),
+        Message::ScreenOpen(View { monitor, video }) => {
+            let video = match video {
+                VideoFormat::None => "none",
+                VideoFormat::Av1 => "av1",
+            };
+            json!({ "kind": "screen_open", "monitor": monitor, "video": video })
+        }
         Message::ScreenClose => json!({ "kind": "screen_close" }),
         Message::Monitors { chosen, list } => {
             let list: Vec<Value> = list

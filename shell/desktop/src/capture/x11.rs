@@ -134,6 +134,13 @@ impl Capture {
         }
     }
 
+    /// The picture as last fetched, when nothing was painted since; `None` when something was.
+    pub fn last(&self) -> Option<Picture<'_>> {
+        let width = usize::from(self.area.width);
+        let frame = Frame::new(self.store.pixels(), width, self.area.width, self.area.height);
+        frame.filter(|_| !self.painted && !self.stale).map(|frame| Picture { frame, damage: Vec::new() })
+    }
+
     /// Fetches what was painted; `None` when nothing was.
     pub fn fetch(&mut self) -> Result<Option<Picture<'_>>, DesktopError> {
         if self.stale {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use belay_permission::{Admission, Admitted, Answer, Charter, Input, Output, Permission};
 use belay_wire::input::Input as Wire;
+use belay_wire::message::View;
 use belay_wire::{Message, Moment, Right, Rights, SessionId};
 
 /// An Xvfb, stopped when dropped.
@@ -113,7 +114,7 @@ impl EndUser {
     }
 
     pub fn view(&self) -> Admitted {
-        self.admits(&Message::ScreenOpen { monitor: 0 })
+        self.admits(&Message::ScreenOpen(View::of(0)))
     }
 
     pub fn control(&self) -> Admitted {

@@ -5,6 +5,7 @@ import { watchNetwork } from './network';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
 import { CanvasCursor } from './screen/cursor';
+import { browserFilms } from './screen/webcodecs';
 import { sharedZstd } from './screen/zstd';
 import { ConsoleSession } from './session';
 import packageJson from '../package.json';
@@ -19,6 +20,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     watchNetwork,
     direct: (host) => new ConsoleDirect(host),
     zstd: sharedZstd(),
+    films: browserFilms(),
     version: packageJson.version,
     platform: 'browser',
   });

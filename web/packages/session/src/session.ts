@@ -15,8 +15,9 @@ import { type NetworkNews } from './network';
 import { type PathReport } from './paths';
 import { type Return } from './returning';
 import { type CursorSink } from './screen/cursor';
+import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
-import { cursorPixels, ScreenView, type Surface } from './screen/view';
+import { cursorPixels, type ScreenEvents, ScreenView, type Surface } from './screen/view';
 import { type Zstd } from './screen/zstd';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
@@ -31,6 +32,8 @@ import { type CursorShape, type ScreenUpdate } from './wire/screen';
 const PATIENCE = 20_000;
 /** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
 const SEEK: readonly [first: number, longest: number] = [10_000, 120_000];
+/** Two failures of video within so many milliseconds, and none is asked for any more. */
+const VIDEO_FAULTS_APART = 60_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -40,6 +43,8 @@ export interface SessionParts {
   cursor?: CursorSink;
   attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
   zstd: Promise<Zstd>;
+  /** Makes decoders of video; without it everything is shown by exact tiles. */
+  films?: Promise<OpenFilm | undefined>;
   connect?: Connect;
   /** Looks for direct paths; without it everything goes by the gateway. */
   direct?: (host: DirectHost) => Direct;
@@ -69,6 +74,9 @@ export class ConsoleSession implements RemoteSession {
   private readonly unwatch: (() => void) | undefined;
   private zstd: Zstd | undefined;
   private view: ScreenView | undefined;
+  /** Undefined where video is not decoded, or has failed too often. */
+  private films: OpenFilm | undefined;
+  private videoFailedAt: number | undefined;
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
@@ -151,8 +159,8 @@ export class ConsoleSession implements RemoteSession {
       closed: (error) => this.closed(error),
     });
     this.unwatch = parts.watchNetwork?.((news) => this.networkChanged(news));
-    parts.zstd.then(
-      (zstd) => this.decoderReady(zstd),
+    Promise.all([parts.zstd, parts.films]).then(
+      ([zstd, films]) => this.decoderReady(zstd, films),
       () => this.lose('no_webassembly'),
     );
   }
@@ -350,16 +358,29 @@ export class ConsoleSession implements RemoteSession {
     this.channel.send({ kind: 'charter', document, signature });
   }
 
-  private decoderReady(zstd: Zstd): void {
+  private decoderReady(zstd: Zstd, films: OpenFilm | undefined): void {
     this.zstd = zstd;
-    this.view = new ScreenView(zstd, this.parts.surface, {
+    this.films = films;
+    const events: ScreenEvents = {
       seen: (number) => this.channel.send({ kind: 'screen_seen', number }),
       resync: () => this.channel.send({ kind: 'screen_resync' }),
       size: (width, height) => this.emitter.emit('size', width, height),
-      corrupt: (error) => console.warn(`the screen is asked for anew: ${error.message}`),
+      corrupt: (error) => this.corrupt(error),
       hopeless: () => this.lose('screen_corrupt'),
-    });
+    };
+    this.view = new ScreenView(zstd, this.parts.surface, events, films);
     if (this.consent.has('desktop_view')) this.openScreen();
+  }
+
+  /** The view asks for everything anew; where video fails again and again, it goes on without. */
+  private corrupt(error: ScreenError): void {
+    console.warn(`the screen is asked for anew: ${error.message}`);
+    if (error.fault !== 'video' || this.films === undefined) return;
+    const [before, now] = [this.videoFailedAt, performance.now()];
+    this.videoFailedAt = now;
+    if (before === undefined || now - before > VIDEO_FAULTS_APART) return;
+    this.films = undefined;
+    this.openScreen();
   }
 
   /** Everything of the last pairing is gone: grants, requests, the picture. */
@@ -497,7 +518,8 @@ export class ConsoleSession implements RemoteSession {
     // Without a decoder nothing could be shown yet; it opens the screen when it is ready.
     if (this.view === undefined) return;
     this.view.opened();
-    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor });
+    const video = this.films === undefined ? 'none' : 'av1';
+    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor, video });
   }
 
   private sendInput(input: Input): void {

@@ -39,6 +39,10 @@ class Shown implements Surface {
     }
   }
 
+  cover(): void {
+    expect.fail('there is no video here');
+  }
+
   clear(): void {
     this.shown.fill(0);
   }

@@ -91,6 +91,27 @@ test('a granted view opens the screen at once, and what is drawn is acknowledged
   expect((await applet.take('screen_open')).monitor).toBe(0);
 });
 
+test('video is asked for where it is decoded, and no longer when it fails again and again', async () => {
+  const plain = await connected();
+  await granted(plain, ['desktop_view']);
+  expect((await plain.applet.take('screen_open')).video).toBe('none');
+
+  const decoder = { decode: () => Promise.reject(new Error('broken')), close: () => undefined };
+  const world = await connected(false, { films: Promise.resolve(() => decoder) });
+  const { applet } = world;
+  await granted(world, ['desktop_view']);
+  expect((await applet.take('screen_open')).video).toBe('av1');
+  // A key frame of one byte for all of the picture.
+  const film = Uint8Array.of(5, 0, 1, 0, 0, 0, 0, 0, 8, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 9);
+  applet.send(picture(1, 0, film));
+  await applet.take('screen_resync');
+  applet.send(picture(2, 0, film));
+  expect((await applet.take('screen_open')).video).toBe('none');
+  applet.send(picture(1, 0));
+  expect((await applet.take('screen_seen')).number).toBe(1);
+  expect(applet.got.filter(({ kind }) => kind === 'screen_resync')).toEqual([]);
+});
+
 test('when view is withdrawn the picture goes, and late updates are not shown', async () => {
   const world = await connected();
   const { applet, shown, log } = world;
@@ -234,7 +255,7 @@ test.each<[string, (applet: Applet) => void, string]>([
   ['an unknown message', (applet) => applet.channel.sendBytes('ordered', Uint8Array.of(0xee)), 'breach'],
   [
     'a message that only a console may send',
-    (applet) => applet.channel.sendBytes('ordered', encodeMessage({ kind: 'screen_open', monitor: 0 })),
+    (applet) => applet.channel.sendBytes('ordered', encodeMessage({ kind: 'screen_open', monitor: 0, video: 'none' })),
     'breach',
   ],
   [

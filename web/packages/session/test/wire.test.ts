@@ -83,7 +83,7 @@ describe('messages', () => {
   });
 
   test('a message from the wrong end or in the wrong class is a breach', () => {
-    const open = encodeMessage({ kind: 'screen_open', monitor: 0 });
+    const open = encodeMessage({ kind: 'screen_open', monitor: 0, video: 'none' });
     expect(decodeMessageFrom('console', open, 'ordered').kind).toBe('screen_open');
     expect(() => decodeMessageFrom('applet', open, 'ordered')).toThrow(WireError);
     expect(() => decodeMessageFrom('console', open, 'input')).toThrow(WireError);

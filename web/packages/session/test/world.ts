@@ -153,6 +153,7 @@ export interface More {
   direct?: DirectOptions;
   linkSecret?: string;
   seekAfter?: number;
+  films?: SessionParts['films'];
 }
 
 export function openConsole(
@@ -166,6 +167,7 @@ export function openConsole(
   const surface: Surface = {
     resize: (_, width, height) => shown.push(`resize ${width} ${height}`),
     draw: (dirty) => shown.push(`draw ${dirty.length}`),
+    cover: (_, to) => shown.push(`cover ${to.width} ${to.height}`),
     clear: () => shown.push('clear'),
   };
   const session = new ConsoleSession(
@@ -195,6 +197,7 @@ export function openConsole(
         };
       },
       zstd: Zstd.create(),
+      ...(more.films === undefined ? {} : { films: more.films }),
       connect: gateway.connect,
       watchNetwork: (tell) => {
         network = tell;

@@ -1,5 +1,7 @@
 //! Interruptions: grants stay, nothing else does; and the security code.
 
+use belay_wire::message::VideoFormat;
+
 use super::identity::other_code;
 use super::*;
 use crate::deeds::{Check, Far};
@@ -9,23 +11,25 @@ fn states(deeds: &[Deed]) -> Vec<&State> {
     deeds.iter().filter_map(state).collect()
 }
 
-fn opens(deeds: &[Deed]) -> Vec<(Opening, u8)> {
+fn opens(deeds: &[Deed]) -> Vec<(Opening, View)> {
     let opening = |deed: &Deed| match deed {
-        Deed::Screen(ScreenDeed::Open(admitted, opening, monitor)) => {
+        Deed::Screen(ScreenDeed::Open(admitted, opening, view)) => {
             assert_eq!(admitted.right(), Right::DesktopView);
-            Some((*opening, *monitor))
+            Some((*opening, *view))
         }
         _ => None,
     };
     deeds.iter().filter_map(opening).collect()
 }
 
-/// View and control granted, monitor 2 shown.
+const FILMS: View = View { monitor: 2, video: VideoFormat::Av1 };
+
+/// View and control granted, monitor 2 shown with video.
 fn working() -> Stage {
     let mut stage = Stage::connected();
     stage.grants(view());
     stage.grants(control());
-    stage.hears(Message::ScreenOpen { monitor: 2 });
+    stage.hears(Message::ScreenOpen(FILMS));
     stage
 }
 
@@ -44,7 +48,7 @@ fn an_interruption_stops_everything_at_once_and_takes_no_grant() {
         // Whatever comes now was not said by anybody who can see.
         let picture = Message::CursorPosition { x: 1, y: 1 };
         assert_eq!(stage.happens(Happening::Picture(Opening(1), picture)), []);
-        for message in [motion(), Message::ScreenOpen { monitor: 0 }, Message::ScreenResync] {
+        for message in [motion(), Message::ScreenOpen(View::of(0)), Message::ScreenResync] {
             assert_eq!(stage.hears(message), []);
         }
         stage.waits(20);
@@ -53,7 +57,7 @@ fn an_interruption_stops_everything_at_once_and_takes_no_grant() {
             assert_eq!(states(&deeds), [&State::Reconnecting(Far::Technician, began)]);
         }
         let deeds = stage.happens(Happening::Resumed);
-        assert_eq!(opens(&deeds), [(Opening(2), 2)], "the same monitor, from nothing");
+        assert_eq!(opens(&deeds), [(Opening(2), FILMS)], "the same view, from nothing");
         assert!(matches!(states(&deeds)[..], [State::Connected(_)]));
         assert!(logged(&deeds).iter().any(|line| line.contains("event=resumed after=20s")));
         assert!(matches!(stage.hears(motion())[..], [Deed::Inject(..)]));
@@ -127,7 +131,7 @@ fn after_five_minutes_nothing_is_granted_and_the_technician_may_ask_again() {
     assert!(matches!(states(&deeds)[..], [State::Connected(_)]));
     assert!(!stage.hears(motion()).iter().any(|deed| matches!(deed, Deed::Inject(..))));
     stage.grants(view());
-    assert_eq!(opens(&stage.hears(Message::ScreenOpen { monitor: 0 })).len(), 1);
+    assert_eq!(opens(&stage.hears(Message::ScreenOpen(View::of(0)))).len(), 1);
 }
 
 #[test]
@@ -200,7 +204,7 @@ fn a_new_console_after_an_interruption_starts_from_nothing() {
     assert_eq!(stage.happens(Happening::Resumed), [], "the old one cannot come back");
     stage.charter();
     assert!(!stage.hears(motion()).iter().any(|deed| matches!(deed, Deed::Inject(..))));
-    assert!(opens(&stage.hears(Message::ScreenOpen { monitor: 0 })).is_empty());
+    assert!(opens(&stage.hears(Message::ScreenOpen(View::of(0)))).is_empty());
 }
 
 #[test]
@@ -329,7 +333,7 @@ fn random_histories_with_interruptions_keep_every_grant_to_its_pairing() {
                 7 if random.u8(..16) == 0 => Happening::PartnerLeft(Leaving::Lost),
                 8 if random.u8(..16) == 0 => Happening::Breach("x".into()),
                 9 => Happening::Message(Message::ScreenClose),
-                10..13 => Happening::Message(Message::ScreenOpen { monitor: random.u8(..) }),
+                10..13 => Happening::Message(Message::ScreenOpen(View::of(random.u8(..)))),
                 13 => Happening::Message(Message::ScreenResync),
                 14 => Happening::Picture(
                     Opening(random.u32(..stage.conductor.openings + 2)),

@@ -1,4 +1,5 @@
 // A surface that is a canvas of the page.
+import { type Still } from './films';
 import { type Rectangle } from './picture';
 import { type Surface } from './view';
 
@@ -23,6 +24,10 @@ export class CanvasSurface implements Surface {
     for (const { x, y, width, height } of dirty) {
       this.context.putImageData(this.image, 0, 0, x, y, width, height);
     }
+  }
+
+  cover(still: Still, { x, y, width, height }: Rectangle): void {
+    this.context.drawImage(still, x, y, width, height);
   }
 
   clear(): void {

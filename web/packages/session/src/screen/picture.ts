@@ -4,7 +4,8 @@
 // it before anything is written.
 
 /** Why an update cannot be applied. */
-export type ScreenFault = 'size' | 'length' | 'compression' | 'operation' | 'rectangle' | 'palette' | 'truncated';
+export type ScreenFault =
+  'size' | 'length' | 'compression' | 'operation' | 'rectangle' | 'palette' | 'truncated' | 'video';
 
 /** The only error that applying an update throws. */
 export class ScreenError extends Error {
@@ -24,6 +25,11 @@ export interface Rectangle {
   width: number;
   height: number;
 }
+
+/** What concerns the video that covers the picture. */
+export type FilmOperation =
+  | { kind: 'frame'; stream: number; key: boolean; to: Rectangle; number: number; bytes: Uint8Array<ArrayBuffer> }
+  | { kind: 'end'; stream: number };
 
 /** Largest picture in pixels; 16-bit sides alone would allow 16 GiB. */
 export const MAX_PIXELS = 64 * 1024 * 1024;
@@ -54,8 +60,11 @@ export class Picture {
     this.words.fill(BLACK);
   }
 
-  /** Executes operations in order and adds what they changed to `dirty`. Throws `ScreenError`; then the picture is void. */
-  apply(operations: Uint8Array, dirty: Rectangle[]): void {
+  /**
+   * Executes operations in order, adds what they changed to `dirty`, and hands on what is about video. Throws
+   * `ScreenError`; then the picture is void.
+   */
+  apply(operations: Uint8Array, dirty: Rectangle[], film: (operation: FilmOperation) => void = noFilm): void {
     let at = 0;
     while (at < operations.length) {
       const kind = operations[at]!;
@@ -64,6 +73,8 @@ export class Picture {
       else if (kind === 0x02) at = this.solid(operations, at, dirty);
       else if (kind === 0x03) at = this.indexed(operations, at, dirty);
       else if (kind === 0x04) at = this.colour(operations, at, dirty);
+      else if (kind === 0x05) at = this.video(operations, at, film);
+      else if (kind === 0x06) at = videoEnd(operations, at, film);
       else throw new ScreenError('operation', `unknown operation ${kind}`);
     }
   }
@@ -156,6 +167,19 @@ export class Picture {
     return start + 8 + size * 3;
   }
 
+  private video(ops: Uint8Array, at: number, film: (operation: FilmOperation) => void): number {
+    need(ops, at, 18);
+    const [stream, flag] = [ops[at]!, ops[at + 1]!];
+    if (flag > 1) throw new ScreenError('video', `a frame of video that is ${flag}`);
+    const to = this.rectangle(ops, at + 2);
+    const [number, length] = [u32(ops, at + 10), u32(ops, at + 14)];
+    if (length === 0) throw new ScreenError('video', 'an empty frame of video');
+    need(ops, at + 18, length);
+    const bytes = ops.slice(at + 18, at + 18 + length);
+    film({ kind: 'frame', stream, key: flag === 1, to, number, bytes });
+    return at + 18 + length;
+  }
+
   private rectangle(ops: Uint8Array, at: number): Rectangle {
     const [x, y, width, height] = [u16(ops, at), u16(ops, at + 2), u16(ops, at + 4), u16(ops, at + 6)];
     this.within(x, y, width, height);
@@ -174,6 +198,20 @@ export class Picture {
 
 function need(ops: Uint8Array, at: number, length: number): void {
   if (ops.length - at < length) throw new ScreenError('truncated', 'an operation ends too early');
+}
+
+function videoEnd(ops: Uint8Array, at: number, film: (operation: FilmOperation) => void): number {
+  need(ops, at, 1);
+  film({ kind: 'end', stream: ops[at]! });
+  return at + 1;
+}
+
+function noFilm(): never {
+  throw new ScreenError('video', 'video that was not asked for');
+}
+
+function u32(ops: Uint8Array, at: number): number {
+  return u16(ops, at) * 0x10000 + u16(ops, at + 2);
 }
 
 function u16(ops: Uint8Array, at: number): number {

@@ -1,6 +1,8 @@
 // What the technician sees: takes updates in turn, draws them, says what was drawn, and asks for everything anew when it
-// cannot go on. Knows no page: it draws on a `Surface`.
+// cannot go on. A capture with frames of video is drawn when these are decoded; later ones wait for it. Knows no page: it
+// draws on a `Surface`.
 import { type CursorShape, type ScreenUpdate } from '../wire/screen';
+import { emptyScene, Films, type OpenFilm, type Scene, type Still } from './films';
 import { Picture, type Rectangle, ScreenError } from './picture';
 import { MAX_RAW, type Zstd, ZstdError } from './zstd';
 
@@ -10,6 +12,8 @@ export interface Surface {
   resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void;
   /** These rectangles of the pixels have changed. */
   draw(dirty: readonly Rectangle[]): void;
+  /** Draw a frame of video over this rectangle. It is drawn again when what lies under it is drawn. */
+  cover(still: Still, to: Rectangle): void;
   /** Show nothing: the technician no longer may see it. */
   clear(): void;
 }
@@ -24,9 +28,13 @@ export interface ScreenEvents {
   hopeless(error: ScreenError): void;
 }
 
+const NOTHING_DECODED: ReadonlyMap<number, Still> = new Map();
 const MAX_CORRUPT = 3;
 /** More rectangles than this are drawn as one. */
 const MAX_RECTANGLES = 48;
+/** Updates, and bytes of them, that may wait for a frame of video; the applet sends two captures ahead. */
+const MAX_QUEUE = 1024;
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 export class ScreenView {
   private picture: Picture | undefined;
@@ -35,20 +43,35 @@ export class ScreenView {
   private asked = false;
   private corruptInRow = 0;
   private dirty: Rectangle[] = [];
+  private readonly films: Films;
+  private scene: Scene = emptyScene();
+  /** A capture whose frames of video are being decoded: what comes meanwhile waits in the queue. */
+  private decoding = false;
+  private queue: ScreenUpdate[] = [];
+  private queuedBytes = 0;
+  /** Counts openings: what was being decoded for an earlier one is not shown. */
+  private opening = 0;
 
+  /** Without `openFilm` there must be no video in the updates. */
   constructor(
     private readonly zstd: Zstd,
     private readonly surface: Surface,
     private readonly events: ScreenEvents,
-  ) {}
+    openFilm?: OpenFilm,
+  ) {
+    this.films = new Films(openFilm);
+  }
 
   /** The screen was opened (again): updates of an earlier opening no longer fit. */
   opened(): void {
-    this.held = 0;
+    this.forget();
     // The opening itself asks for everything.
     this.asked = true;
     this.corruptInRow = 0;
-    this.dirty = [];
+    this.opening += 1;
+    this.decoding = false;
+    this.queue = [];
+    this.queuedBytes = 0;
   }
 
   /** The technician no longer may see it. */
@@ -60,6 +83,24 @@ export class ScreenView {
 
   /** Applies an update and draws when its capture is whole. Never throws for what an update holds. */
   apply(update: ScreenUpdate): void {
+    if (!this.decoding) {
+      this.take(update);
+      return;
+    }
+    this.queuedBytes += update.operationsZstd.length;
+    if (this.queue.length >= MAX_QUEUE || this.queuedBytes > MAX_QUEUED_BYTES) {
+      // More than any applet sends: nothing of it is kept.
+      this.opening += 1;
+      this.decoding = false;
+      this.queue = [];
+      this.queuedBytes = 0;
+      this.recover(new ScreenError('length', 'too many updates while a frame of video is decoded'));
+      return;
+    }
+    this.queue.push(update);
+  }
+
+  private take(update: ScreenUpdate): void {
     if (update.base !== 0 && update.base !== this.held) {
       this.resync();
       return;
@@ -74,10 +115,44 @@ export class ScreenView {
     this.held = update.number;
     this.asked = false;
     if (update.more) return;
+    if (this.scene.changes.size === 0) this.draw(update.number, NOTHING_DECODED);
+    else void this.drawDecoded(update.number);
+  }
+
+  private async drawDecoded(number: number): Promise<void> {
+    const { opening, scene } = this;
+    this.decoding = true;
+    let fault: ScreenError | undefined;
+    let decoded = NOTHING_DECODED;
+    try {
+      decoded = await this.films.decoded(scene);
+    } catch (error) {
+      if (!(error instanceof ScreenError)) throw error;
+      fault = error;
+    }
+    if (opening !== this.opening) {
+      this.films.drop(scene);
+      return;
+    }
+    this.decoding = false;
+    if (fault === undefined) this.draw(number, decoded);
+    else this.recover(fault);
+    while (!this.decoding && opening === this.opening) {
+      const next = this.queue.shift();
+      if (next === undefined) return;
+      this.queuedBytes -= next.operationsZstd.length;
+      this.take(next);
+    }
+  }
+
+  private draw(number: number, decoded: ReadonlyMap<number, Still>): void {
+    const dirty = mergeRectangles([...this.dirty, ...this.scene.uncovered]);
     this.corruptInRow = 0;
-    this.surface.draw(mergeRectangles(this.dirty));
+    this.surface.draw(dirty);
+    for (const { to, still } of this.films.show(this.scene, decoded, dirty)) this.surface.cover(still, to);
     this.dirty = [];
-    this.events.seen(update.number);
+    this.scene = emptyScene();
+    this.events.seen(number);
   }
 
   private change(update: ScreenUpdate): void {
@@ -90,10 +165,12 @@ export class ScreenView {
     if (picture === undefined || picture.width !== width || picture.height !== height) {
       throw new ScreenError('size', `${width} × ${height} does not go on from the picture held`);
     }
-    picture.apply(inflate(this.zstd, update.operationsZstd, rawLength), this.dirty);
+    const operations = inflate(this.zstd, update.operationsZstd, rawLength);
+    picture.apply(operations, this.dirty, (operation) => this.films.take(operation, this.scene));
   }
 
   private restart(width: number, height: number): Picture {
+    this.forget();
     let picture = this.picture;
     if (picture?.width === width && picture.height === height) {
       picture.blacken();
@@ -108,7 +185,7 @@ export class ScreenView {
   }
 
   private recover(error: ScreenError): void {
-    this.held = 0;
+    this.forget();
     this.asked = false;
     this.corruptInRow += 1;
     if (this.corruptInRow > MAX_CORRUPT) {
@@ -121,11 +198,19 @@ export class ScreenView {
   }
 
   private resync(): void {
-    this.held = 0;
-    this.dirty = [];
+    this.forget();
     if (this.asked) return;
     this.asked = true;
     this.events.resync();
+  }
+
+  /** Nothing is held, and no film goes on. */
+  private forget(): void {
+    this.held = 0;
+    this.dirty = [];
+    this.films.drop(this.scene);
+    this.films.clear();
+    this.scene = emptyScene();
   }
 }
 

@@ -9,10 +9,13 @@ import {
   readCursorShape,
   readMonitors,
   readScreenUpdate,
+  readVideoFormat,
   type ScreenUpdate,
+  type VideoFormat,
   writeCursorShape,
   writeMonitors,
   writeScreenUpdate,
+  writeVideoFormat,
 } from './screen';
 
 /** Longest charter document in bytes. */
@@ -60,7 +63,7 @@ export type Message =
   | { kind: 'link_proved'; proof: Bytes }
   | { kind: 'no_link_secret' }
   | { kind: 'welcome'; version: string; platform: string; language: string }
-  | { kind: 'screen_open'; monitor: number }
+  | { kind: 'screen_open'; monitor: number; video: VideoFormat }
   | { kind: 'screen_close' }
   | { kind: 'monitors'; chosen: number; list: Monitor[] }
   | ({ kind: 'cursor_shape' } & CursorShape)
@@ -169,7 +172,7 @@ export function encodeMessage(message: Message): Bytes {
       w.text(message.version, MAX_NAME).text(message.platform, MAX_NAME).text(message.language, MAX_NAME);
       break;
     case 'screen_open':
-      w.u8(message.monitor);
+      writeVideoFormat(w.u8(message.monitor), message.video);
       break;
     case 'screen_close':
     case 'screen_resync':
@@ -253,7 +256,7 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
         language: r.text('language', MAX_NAME),
       };
     case 'screen_open':
-      return { kind, monitor: r.u8() };
+      return { kind, monitor: r.u8(), video: readVideoFormat(r) };
     case 'screen_close':
     case 'screen_resync':
       return { kind };

@@ -20,6 +20,21 @@ export interface Monitor {
   primary: boolean;
 }
 
+/** What a viewer can show as video. */
+export const VIDEO_FORMATS = ['none', 'av1'] as const;
+export type VideoFormat = (typeof VIDEO_FORMATS)[number];
+
+export function readVideoFormat(r: Reader): VideoFormat {
+  const value = r.u8();
+  const format = VIDEO_FORMATS[value];
+  if (format === undefined) throw new WireError('unknown', `unknown video format ${value}`);
+  return format;
+}
+
+export function writeVideoFormat(w: Writer, format: VideoFormat): void {
+  w.u8(VIDEO_FORMATS.indexOf(format));
+}
+
 /** The pointer's picture; width 0 means that the pointer is hidden. */
 export interface CursorShape {
   hotX: number;
