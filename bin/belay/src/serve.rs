@@ -68,7 +68,7 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
     let admission = Admission::new(website.clone());
     let mut tasks = vec![belay_api::internal::watch(&website)];
     let legs = if roles.gateway {
-        let gateway = gateway::start(gateway::Beside(admission.clone()));
+        let gateway = gateway::start(gateway::Beside(admission.clone()), None);
         let (mut ended, follower) = admission.ended_sessions();
         let legs = gateway.clone();
         tasks.push(follower);
@@ -110,7 +110,7 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     let public_key = hex_of(&key.public());
     let remote = Remote::new(config, key)?;
     let origin = remote.origin();
-    let gateway = gateway::start(remote.clone());
+    let gateway = gateway::start(remote.clone(), None);
     let legs = gateway.clone();
     let mut tasks = vec![tokio::spawn(async move { remote.follow(|session| legs.end(session)).await })];
     let store = if roles.worker {

@@ -5,6 +5,7 @@
 
 pub mod applet;
 mod dial;
+pub mod front;
 pub mod gateway;
 pub mod mux;
 mod pairing;
