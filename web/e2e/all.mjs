@@ -6,6 +6,7 @@ import './admission.test.mjs';
 import './walk.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
+import './turn.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
 import './sign-off.test.mjs';

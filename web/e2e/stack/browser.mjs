@@ -6,13 +6,14 @@ import { chromium } from 'playwright-core';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  static async start() {
+  /** `more` are further arguments of the browser. */
+  static async start(more = []) {
     const one = new Chromium();
     one.browser = await chromium.launch({
       executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium',
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', ...more,
       ],
     });
     mkdirSync(SCREENSHOTS, { recursive: true });
