@@ -58,7 +58,7 @@ impl Noise {
     /// Something like STUN: often with the right beginning.
     fn stun(&mut self) -> Vec<u8> {
         let mut bytes = self.bytes(120);
-        if bytes.len() >= 8 && self.next() % 4 != 0 {
+        if bytes.len() >= 8 && !self.next().is_multiple_of(4) {
             bytes[..2].copy_from_slice(&[0, [1, 3, 4, 8, 9][self.next() as usize % 5]]);
             bytes[4..8].copy_from_slice(&[0x21, 0x12, 0xA4, 0x42]);
         }
@@ -159,7 +159,8 @@ async fn flood(target: Arc<Target>, most: u64, stop: Arc<AtomicBool>) -> Vec<(Ki
         for worker in 0..workers {
             let (target, done, stop) = (Arc::clone(&target), Arc::clone(&done), Arc::clone(&stop));
             tasks.spawn(async move {
-                let mut noise = Noise(0x9E37_79B9_7F4A_7C15 ^ (worker as u64 + 1) << 32 | kind as u64 + 1);
+                let mut noise =
+                    Noise(0x9E37_79B9_7F4A_7C15 ^ ((worker as u64 + 1) << 32 | (kind as u64 + 1)));
                 let mut kept = Vec::new();
                 for _ in 0..most {
                     if stop.load(Ordering::Relaxed) {
