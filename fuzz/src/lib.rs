@@ -75,7 +75,7 @@ fn relay(data: &[u8]) {
         let id = LegId(u64::from(leg % 3));
         match leg / 3 {
             0 => relay.opened(id, address, now),
-            1 => relay.closed(id),
+            1 => relay.closed(id, now),
             2 => relay.tick(now),
             _ => relay.received(id, bytes.to_vec(), now),
         }
@@ -86,7 +86,7 @@ fn relay(data: &[u8]) {
                     session: belay_wire::SessionId::from_bytes(session),
                     return_ticket: belay_wire::LegTicket::from_bytes([0; 32]),
                 };
-                relay.answered(leg, Ok(admission));
+                relay.answered(leg, Ok(admission), now);
             }
         }
     }
