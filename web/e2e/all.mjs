@@ -10,6 +10,7 @@ import './path.test.mjs';
 import './film.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
+import './turn.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
 import './sign-off.test.mjs';

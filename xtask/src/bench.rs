@@ -29,6 +29,8 @@ enum Subject {
     Screen,
     /// The gateway's relays beside coturn, nginx and a bare loop.
     Relay,
+    /// A session while the server is flooded.
+    Flood,
 }
 
 /// Whom Belay can be measured beside.
@@ -45,6 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
     match options.subject {
         Subject::Screen => screen(options),
         Subject::Relay => crate::bench_relay::run(options.secs),
+        Subject::Flood => crate::bench_relay::flood(options.secs),
     }
 }
 

@@ -1,4 +1,5 @@
 //! `cargo xtask bench relay`: the gateway's relays beside coturn, nginx and a bare loop (`benches/relay`).
+//! `cargo xtask bench flood`: a session on a server that is flooded (`bin/belay/tests/flood.rs`).
 
 use crate::{packages, process, workspace};
 use anyhow::Result;
@@ -12,5 +13,14 @@ pub fn run(seconds: u32) -> Result<()> {
     let mut bench = process::command(workspace::target().join("release/belay-bench-relay"));
     bench.args(["run", "--secs", &seconds.to_string()]);
     println!("{}", process::output(&mut bench)?);
+    Ok(())
+}
+
+/// Floods a server of its own for so long and prints the tables as Markdown.
+pub fn flood(seconds: u32) -> Result<()> {
+    let mut test = process::command("cargo");
+    test.args(["test", "--release", "-p", "belay", "--test", "flood", "--", "--ignored", "--nocapture"]);
+    test.env("BELAY_FLOOD_SECS", seconds.to_string()).current_dir(workspace::root());
+    println!("{}", process::output(&mut test)?);
     Ok(())
 }

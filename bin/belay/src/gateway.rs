@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use belay_api::admission::Admission;
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
 use belay_store::Through;
@@ -32,8 +32,9 @@ impl Website for Beside {
 }
 
 /// A gateway with nobody on it, for so many legs at once.
-pub fn start<W: Website>(website: W, legs: u32) -> Arc<Gateway<W>> {
-    Gateway::start(Arc::new(website), Limits { legs: legs as usize, ..Limits::default() })
+pub fn start<W: Website>(website: W, legs: u32, service: Option<Service>) -> Arc<Gateway<W>> {
+    let limits = Limits { legs: legs as usize, ..Limits::default() };
+    Gateway::start(Arc::new(website), limits, service)
 }
 
 /// Its route. Host and origin were checked in front of it.

@@ -3,11 +3,13 @@
 mod account;
 mod arguments;
 mod doctor;
+mod door;
 mod gateway;
 mod remote;
 mod role;
 mod serve;
 mod tls;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ pub mod applet;
 pub mod check;
 mod dial;
 mod direct;
+pub mod front;
 pub mod gateway;
 pub mod mux;
 mod pairing;

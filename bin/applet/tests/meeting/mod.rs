@@ -78,7 +78,7 @@ pub async fn start() -> Server {
         .with_single_cert(vec![certificate.cert.der().clone()], key)
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
-    let gateway = Gateway::start(Arc::new(OneSession::default()), Limits::default());
+    let gateway = Gateway::start(Arc::new(OneSession::default()), Limits::default(), None);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();
