@@ -3,16 +3,19 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+export const PROGRAM = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  static async start() {
+  /** `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for. */
+  static async start({ executable = PROGRAM, reachable = [] } = {}) {
     const one = new Chromium();
+    const exclusions = ['127.0.0.1', 'localhost', ...reachable].map((host) => `EXCLUDE ${host}`);
     one.browser = await chromium.launch({
-      executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: executable,
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
+        '--disable-component-update', '--disable-sync', `--host-resolver-rules=MAP * ~NOTFOUND , ${exclusions.join(' , ')}`,
       ],
     });
     mkdirSync(SCREENSHOTS, { recursive: true });
