@@ -18,8 +18,7 @@ export async function play(scenario, desktop, folder) {
   try {
     return await session(met);
   } catch (error) {
-    error.message += await circumstances(met);
-    throw error;
+    throw new Error(`${error.message}${await circumstances(met)}`, { cause: error });
   } finally {
     await met.typewriter?.close();
     await met.chromium?.stop();
@@ -68,6 +67,7 @@ async function session(met) {
     const began = Date.now();
     await scenario.during(met);
     await work(met, 'after', scenario.patience);
+    await desktop.activate(await applet.window());
     await answer(met, 'and here I am again', scenario.patience);
     row.back_ms = Date.now() - began - (scenario.lasts ?? 0);
     row.path_after = (await paths(technician)).at(-1).path;
