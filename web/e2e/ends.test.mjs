@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { active, controlling, finish, granted, notGranted, stack, viewing } from './stack.mjs';
+import { active, controlling, finish, granted, notGranted, stack, tess, viewing } from './stack.mjs';
 import { HEIGHT, WIDTH } from './stack/desktop.mjs';
 import { SCREENSHOTS, look } from './stack/browser.mjs';
 import { sleep, until } from './stack/processes.mjs';
@@ -94,15 +94,24 @@ test('the technician gives control and view back', async () => {
   await finish(met);
 });
 
-test('the technician closes the browser: nothing stays open for the next', async () => {
-  const met = await controlling();
-  await met.technician.page.context().close();
-  await met.applet.logged('control_ended');
-  await met.applet.logged('view_ended');
-  assert.ok(met.applet.program.code === undefined, 'the applet waits for the technician to come back');
+test('the technician closes the browser: nothing is captured, and the next console starts without any grant', async () => {
   const { desktop } = await stack();
+  const met = await controlling();
+  const { applet, session } = met;
+  await met.technician.page.context().close();
+  await until('the interruption in the host log', () => applet.count('interrupted') + applet.count('connection_lost') > 0);
+  await until('the release of the shared picture', () => !sharedPicture(applet.program.pid), 5000);
+  assert.ok(applet.program.code === undefined, 'the applet waits for the technician to come back');
+  met.technician = await tess();
+  await met.technician.row(session.id).locator('[data-testid="open-session"]').click();
+  await met.technician.at('chat-input').waitFor();
+  await applet.logged('control_ended');
+  await applet.logged('view_ended');
+  await notGranted(met.technician, 'tool-view');
+  await notGranted(met.technician, 'tool-control');
   await desktop.key('Pause');
-  await over(met, {});
+  await over(met, { by: 'end_user' });
+  await met.technician.page.context().close();
 });
 
 test('the server hangs: Pause ends everything at once all the same', async () => {
@@ -123,20 +132,41 @@ test('the server hangs: Pause ends everything at once all the same', async () =>
   await met.technician.page.context().close();
 });
 
-test('the server dies: the rights die with it, and the session is over after its return', async () => {
+test('the server dies: both are told and nothing is captured; after its return the same work goes on', async () => {
   const { desktop, server } = await stack();
-  const met = await controlling();
+  const met = await controlling({ technician: await tess({ direct: false }) });
+  const { technician, applet, session } = met;
   await server.kill();
-  await met.applet.logged('control_ended', 1, 5000);
-  await met.applet.logged('view_ended', 1, 5000);
-  await sleep(500);
+  await applet.logged('interrupted', 1, 5000);
+  await until('the release of the shared picture', () => !sharedPicture(applet.program.pid), 5000);
+  await technician.page.getByText(/Reconnecting/).first().waitFor();
   await desktop.picture(join(SCREENSHOTS, 'applet-server-gone.png'));
+  await look(technician.page, 'console-server-gone');
+  const before = await desktop.pointer();
+  await technician.say('Are you still there?');
+
+  await server.start();
+  await applet.logged('resumed', 1, 40_000);
+  await technician.waitForState(session.id, 'active', 20_000);
+  await granted(technician, 'tool-control');
+  const x = before.x > 960 ? 300 : 1500;
+  await until('the pointer after the return', async () => {
+    await technician.moveTo(x, 500);
+    await sleep(200);
+    return Math.abs((await desktop.pointer()).x - x) <= 2;
+  }, 15_000);
+  assert.equal(applet.count('control_ended'), 0, 'the grants were lost with the connection');
+
+  await server.kill();
+  await applet.logged('interrupted', 2, 5000);
   await desktop.key('Pause');
+  await applet.logged('control_ended', 1, 2000);
   await over(met, {});
   await server.start();
-  const row = await until('the session after the restart', async () => (await met.technician.details(met.session.id)).session);
-  assert.ok(!['connecting', 'waiting', 'active'].includes(row.state), `still ${row.state} after the restart`);
-  await met.technician.page.context().close();
+  const row = await until('the session after the restart', async () => (await technician.details(session.id)).session);
+  assert.ok(['waiting', 'active', 'reconnecting', 'offline'].includes(row.state), `${row.state}: the end could not be told to anybody`);
+  await technician.call('POST', `/sessions/${session.id}/end`);
+  await technician.page.context().close();
 });
 
 test('a still screen costs nothing, and nothing is captured after the withdrawal', async () => {

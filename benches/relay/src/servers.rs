@@ -5,11 +5,11 @@ use anyhow::{Context, Result};
 use belay_net::gateway::{Gateway, SocketMessage, Website};
 use belay_net::mux::{Mux, Sorted};
 use belay_net::turn::{TurnConfig, TurnServer};
-use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
+use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegNews};
 use belay_relay::{LegId, Limits};
 use belay_turn::Settings;
-use belay_wire::SessionId;
 use belay_wire::gateway::Role;
+use belay_wire::{LegTicket, SessionId};
 use futures_util::{SinkExt, StreamExt};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -112,7 +112,8 @@ impl Website for Everybody {
         let mut id = [0; 16];
         let bytes = request.credential.get(..16).unwrap_or(&[0; 16]);
         id.copy_from_slice(bytes);
-        Ok(SessionId::from_bytes(id))
+        let return_ticket = LegTicket::from_bytes([0; LegTicket::LEN]);
+        Ok(Admission { session: SessionId::from_bytes(id), return_ticket })
     }
 
     async fn tell(&self, _: LegNews) {}

@@ -5,6 +5,7 @@
 
 mod away;
 mod consent;
+mod known_lines;
 mod violation;
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use crate::exit::Exit;
 use crate::foreign_text;
 use crate::host_log::{Entry, Whom};
 use away::{Away, Sleep};
+use known_lines::KnownLines;
 use violation::Violations;
 
 /// How long the last window stays when nobody closes it: after an ended session, and after bad news.
@@ -59,6 +61,7 @@ pub struct Conductor {
     facts: Facts,
     permission: Permission,
     violations: Violations,
+    known_lines: KnownLines,
     state: State,
     partner: Partner,
     whom: Whom,
@@ -89,6 +92,7 @@ impl Conductor {
             facts,
             permission: Permission::new(),
             violations: Violations::default(),
+            known_lines: KnownLines::default(),
             state: State::Connecting,
             partner: Partner::default(),
             whom: Whom::default(),
@@ -271,9 +275,9 @@ impl Conductor {
         };
         match (message, admission) {
             (Message::Charter { document, signature }, _) => self.charter(&document, &signature, now),
-            (Message::Chat { text, .. }, _) => {
+            (Message::Chat { line, text }, _) => {
                 let text = foreign_text::chat(&text);
-                if !text.is_empty() {
+                if !text.is_empty() && self.known_lines.is_new(line) {
                     self.deeds.push_back(Deed::Show(Show::Typing(false)));
                     self.deeds.push_back(Deed::Show(Show::Chat { mine: false, text }));
                 }

@@ -296,13 +296,13 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
     assert!(leg.next().await.is_none(), "the connection died with the gateway");
     let (leg, second) = admitted(&gateways[1], &account, first.secret_bytes().to_vec()).await;
     assert_eq!(tess.state(&session), "waiting");
-    let (_, used) = Leg::says_hello(&gateways[1], &account, first.secret_bytes().to_vec()).await;
-    assert_eq!(used, FromGateway::Refused(Refusal::Used));
 
     drop(leg);
     tess.wait_for_state(&session, "reconnecting");
     let (mut leg, _) = admitted(&gateways[1], &account, second.secret_bytes().to_vec()).await;
     tess.wait_for_state(&session, "waiting");
+    let (_, used) = Leg::says_hello(&gateways[1], &account, first.secret_bytes().to_vec()).await;
+    assert_eq!(used, FromGateway::Refused(Refusal::Used), "its successor was used");
 
     tess.json("POST", &format!("/sessions/{session}/end"), Value::Null);
     let told = leg.next().await;

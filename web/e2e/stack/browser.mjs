@@ -22,11 +22,15 @@ export class Chromium {
     return one;
   }
 
-  /** A page of a new person. What the page complains about is collected in `page.complaints`. */
-  async person(options = {}) {
+  /**
+   * A page of a new person. What the page complains about is collected in `page.complaints`. `direct: false` is a browser
+   * without WebRTC: whatever it says goes through the gateway.
+   */
+  async person({ direct = true, ...options } = {}) {
     const context = await this.browser.newContext({
       ignoreHTTPSErrors: true, acceptDownloads: true, locale: 'en-GB', viewport: { width: 1600, height: 1000 }, ...options,
     });
+    if (!direct) await context.addInitScript(() => { delete globalThis.RTCPeerConnection; });
     const page = await context.newPage();
     page.complaints = [];
     page.on('pageerror', (error) => page.complaints.push(`page error: ${error.message}`));

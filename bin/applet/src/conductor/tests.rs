@@ -277,6 +277,11 @@ fn chat_is_cleaned_both_ways_and_fits_the_wire() {
     let mut stage = Stage::connected();
     let deeds = stage.hears(Message::Chat { line: [0; 16], text: "a\u{202e}b\u{7}".into() });
     assert!(deeds.contains(&Deed::Show(Show::Chat { mine: false, text: "ab".into() })));
+    let again = stage.hears(Message::Chat { line: [0; 16], text: "ab".into() });
+    assert!(
+        !again.iter().any(|deed| matches!(deed, Deed::Show(Show::Chat { .. }))),
+        "a line said again: {again:?}"
+    );
     let said = Person::Said { line: [1; 16], text: "ä".repeat(4000) };
     let deeds = stage.happens(Happening::Person(said));
     let Deed::Send(message @ Message::Chat { .. }) = &deeds[0] else { panic!("{deeds:?}") };

@@ -264,7 +264,13 @@ async fn a_return_ticket_of_another_role_account_or_time_is_refused() {
     assert_eq!(admission.admit(foreign, Through::Own).await, Err(Refusal::Foreign));
     admission.tell(news(&world, &id, LegEvent::Left(Role::Console, Leaving::Lost)), Through::Own).await;
     assert_eq!(state(&tess, &id).await.0, "active");
+    let unheard = admission.admit(comes_back(&world, Role::Console, &console), Through::Own).await;
+    assert!(unheard.is_ok());
+    world.clock.advance(Duration::from_secs(1));
+    // The answer may have got lost: as long as nobody used what it brought, the ticket is taken again.
     let next = admission.admit(comes_back(&world, Role::Console, &console), Through::Own).await.unwrap();
+    let next =
+        admission.admit(comes_back(&world, Role::Console, &next.return_ticket), Through::Own).await.unwrap();
     let used = admission.admit(comes_back(&world, Role::Console, &console), Through::Own).await;
     assert_eq!(used, Err(Refusal::Used));
     world.clock.advance(Duration::from_secs(12 * 60 * 60));
