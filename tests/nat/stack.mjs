@@ -7,7 +7,7 @@ import { EndUser, Technician } from '../../web/e2e/stack/people.mjs';
 import { Program, must, run, until } from '../../web/e2e/stack/processes.mjs';
 import { APPLET, BELAY, Server } from '../../web/e2e/stack/server.mjs';
 
-const TESS = { name: 'Example GmbH', id: 'tess@example.com', owner: 'Tess Example', password: 'blue-Kettle-41-window' };
+export const TESS = { name: 'Example GmbH', id: 'tess@example.com', owner: 'Tess Example', password: 'blue-Kettle-41-window' };
 const PORT = 443;
 const GENEROUS = '[limits]\npin_per_address = 1000\npin_in_all = 1000\nsign_in_per_address = 1000';
 
