@@ -3,7 +3,6 @@
 //! `cargo xtask fuzz TARGET` lets libFuzzer search; `cargo test -p belay-fuzz` replays the committed corpus.
 
 use belay_wire::gateway::{FromGateway, ToGateway};
-use belay_wire::link::Packet;
 use belay_wire::message::ScreenUpdate;
 use belay_wire::seal::SealFrame;
 use belay_wire::{Message, Moment};
@@ -41,17 +40,17 @@ fn seal(data: &[u8]) {
 
 /// Packets of the link, read alone and by a link with a path.
 fn packet(data: &[u8]) {
-    if let Ok(packet) = Packet::decode(data) {
-        assert_eq!(packet.encode(), data);
+    if let Ok(pieces) = belay_wire::link::decode(data) {
+        assert_eq!(belay_wire::link::encode(&pieces), data);
     }
     let mut link = belay_link::Link::new();
     link.path_up(belay_link::PathId(1), belay_link::PathKind::Datagram, Moment(0));
     for (at, chunk) in data.chunks(40).enumerate() {
         let now = Moment(at as u64 * 10_000);
-        if link.received(chunk, now).is_ok() {
+        if link.received(belay_link::PathId(1), chunk, now).is_ok() {
             link.tick(now);
         }
-        while link.poll().is_some() {}
+        while link.poll(now).is_some() {}
     }
 }
 

@@ -1,4 +1,5 @@
 // The whole walk in one process, so that all tests share one stack: `node --test web/e2e/all.mjs`.
+import './direct.test.mjs';
 import './server.test.mjs';
 import './sign-in.test.mjs';
 import './join.test.mjs';

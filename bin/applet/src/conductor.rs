@@ -324,6 +324,13 @@ impl Conductor {
                 | Message::CursorPosition { .. },
                 _,
             ) => tracing::warn!("the console sent a message that only an applet sends"),
+            (
+                Message::PathOffer { .. }
+                | Message::PathAnswer { .. }
+                | Message::PathCandidate { .. }
+                | Message::PathGone { .. },
+                _,
+            ) => tracing::warn!("a message about paths came through the connection, which keeps them"),
         }
     }
 

@@ -157,10 +157,10 @@ struct EndOfFeed {
 
 impl Drop for EndOfFeed {
     fn drop(&mut self) {
-        if !self.closed.load(Ordering::SeqCst) {
-            if self.happen.try_send(Happening::CaptureEnded(self.opening)).is_err() {
-                tracing::debug!("nobody is left to be told that the capture ended");
-            }
+        if !self.closed.load(Ordering::SeqCst)
+            && self.happen.try_send(Happening::CaptureEnded(self.opening)).is_err()
+        {
+            tracing::debug!("nobody is left to be told that the capture ended");
         }
     }
 }

@@ -68,7 +68,11 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::CursorShape(_)
         | Message::ScreenUpdate(_)
         | Message::CursorPosition { .. }
-        | Message::ScreenSeen { .. } => None,
+        | Message::ScreenSeen { .. }
+        | Message::PathOffer { .. }
+        | Message::PathAnswer { .. }
+        | Message::PathCandidate { .. }
+        | Message::PathGone { .. } => None,
         Message::ScreenOpen { .. } | Message::ScreenResync => Some(Right::DesktopView),
         Message::Input(input) => match input {
             Input::Move(_)

@@ -25,6 +25,8 @@ pub enum WireError {
     },
     /// Text that is not UTF-8.
     NotText(&'static str),
+    /// A value that makes no sense where it stands.
+    Invalid(&'static str),
 }
 
 impl fmt::Display for WireError {
@@ -35,6 +37,7 @@ impl fmt::Display for WireError {
             WireError::Unknown { what, value } => write!(f, "unknown {what} {value}"),
             WireError::TooLong { what, limit } => write!(f, "{what} is longer than {limit}"),
             WireError::NotText(what) => write!(f, "{what} is not UTF-8"),
+            WireError::Invalid(what) => write!(f, "{what} is not valid there"),
         }
     }
 }

@@ -12,6 +12,10 @@ pub const SUBPROTOCOL: &str = "belay-gateway.1";
 pub const MAX_FRAME: usize = 1 << 20;
 const MAX_VERSION: usize = 64;
 const MAX_PLATFORM: usize = 64;
+/// Most servers named in one [`Relaying`].
+pub const MAX_SERVERS: usize = 8;
+const MAX_CREDENTIAL: usize = 128;
+const MAX_URL: usize = 255;
 
 /// Which end of a session a leg is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,6 +130,48 @@ impl Leaving {
         [Leaving::Lost, Leaving::EndedByEndUser, Leaving::EndedByTechnician, Leaving::Closed];
 }
 
+/// Credentials for the gateway's STUN and TURN service, good for one leg.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Relaying {
+    /// How long they are valid, in seconds from now.
+    pub seconds: u32,
+    /// User name, at most 128 bytes.
+    pub user: String,
+    /// Password, at most 128 bytes. Secret.
+    pub password: String,
+    /// Where the service is: URLs of RFC 7064 and RFC 7065, at most [`MAX_SERVERS`] of at most 255 bytes.
+    pub servers: Vec<String>,
+}
+
+impl std::fmt::Debug for Relaying {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Relaying({} s, {:?}, {:?}, password hidden)", self.seconds, self.user, self.servers)
+    }
+}
+
+impl Relaying {
+    fn write(&self, w: &mut Writer) {
+        let servers = &self.servers[..self.servers.len().min(MAX_SERVERS)];
+        w.u32(self.seconds).text(&self.user, MAX_CREDENTIAL).text(&self.password, MAX_CREDENTIAL);
+        w.u8(servers.len() as u8);
+        servers.iter().for_each(|url| {
+            w.text(url, MAX_URL);
+        });
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Relaying, WireError> {
+        let seconds = r.u32()?;
+        let user = r.text("user name", MAX_CREDENTIAL)?;
+        let password = r.text("password", MAX_CREDENTIAL)?;
+        let count = usize::from(r.u8()?);
+        if count > MAX_SERVERS {
+            return Err(WireError::TooLong { what: "list of servers", limit: MAX_SERVERS });
+        }
+        let servers = (0..count).map(|_| r.text("URL", MAX_URL)).collect::<Result<_, _>>()?;
+        Ok(Relaying { seconds, user, password, servers })
+    }
+}
+
 /// From a leg to the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToGateway {
@@ -150,6 +196,8 @@ pub enum FromGateway {
     Paired(u32),
     /// 0x84: `[u8 reason]`. The partner has gone.
     PartnerLeft(Leaving),
+    /// 0x85: `[u32 seconds][text user][text password][u8 n]` then n times `[text URL]`.
+    Relaying(Relaying),
     /// 0x02: `[bytes…]` from the partner.
     Frame(Vec<u8>),
 }
@@ -163,6 +211,7 @@ const ADMITTED: u8 = 0x81;
 const REFUSED: u8 = 0x82;
 const PAIRED: u8 = 0x83;
 const PARTNER_LEFT: u8 = 0x84;
+const RELAYING: u8 = 0x85;
 
 fn numbered<T: Copy>(all: &[T], what: &'static str, value: u8) -> Result<T, WireError> {
     usize::from(value)
@@ -236,6 +285,11 @@ impl FromGateway {
             FromGateway::Refused(reason) => Writer::of(REFUSED).u8(*reason as u8).finish(),
             FromGateway::Paired(pairing) => Writer::of(PAIRED).u32(*pairing).finish(),
             FromGateway::PartnerLeft(reason) => Writer::of(PARTNER_LEFT).u8(*reason as u8).finish(),
+            FromGateway::Relaying(relaying) => {
+                let mut w = Writer::of(RELAYING);
+                relaying.write(&mut w);
+                w.finish()
+            }
             FromGateway::Frame(bytes) => Writer::of(FRAME).raw(bytes).finish(),
         }
     }
@@ -250,6 +304,7 @@ impl FromGateway {
             REFUSED => FromGateway::Refused(numbered(&Refusal::ALL, "refusal", r.u8()?)?),
             PAIRED => FromGateway::Paired(r.u32()?),
             PARTNER_LEFT => FromGateway::PartnerLeft(numbered(&Leaving::ALL, "leaving reason", r.u8()?)?),
+            RELAYING => FromGateway::Relaying(Relaying::read(&mut r)?),
             FRAME => FromGateway::Frame(r.remaining().to_vec()),
             value => return Err(WireError::Unknown { what: "gateway frame", value: u64::from(value) }),
         };

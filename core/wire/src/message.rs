@@ -13,6 +13,10 @@ pub use screen::{CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor
 pub const NAME: &str = "belay-session/1";
 /// Longest chat line in bytes.
 pub const MAX_CHAT: usize = 4096;
+/// Longest session description of a path, in bytes.
+pub const MAX_SDP: usize = 16384;
+/// Longest candidate of a path, in bytes.
+pub const MAX_CANDIDATE: usize = 512;
 const MAX_NAME: usize = 128;
 
 /// What became of a request for rights.
@@ -161,6 +165,32 @@ pub enum Message {
     CursorShape(CursorShape),
     /// 0x25 console: the viewer cannot go on from what it holds; send everything.
     ScreenResync,
+    /// 0x30 console: `[u32 attempt][text sdp]`: the offer of a direct path. Spec: `docs/protocol/paths.md`.
+    PathOffer {
+        /// Counts from 1 within a pairing; a newer one ends the ones before.
+        attempt: u32,
+        /// The session description, at most 16384 bytes.
+        sdp: String,
+    },
+    /// 0x31 applet: `[u32 attempt][text sdp]`: the answer to it.
+    PathAnswer {
+        /// Of the offer.
+        attempt: u32,
+        /// The session description, at most 16384 bytes.
+        sdp: String,
+    },
+    /// 0x32 both: `[u32 attempt][text candidate]`: where the sender may be reached.
+    PathCandidate {
+        /// Of the offer.
+        attempt: u32,
+        /// The attribute `candidate:…`, at most 512 bytes; empty: there are no more.
+        candidate: String,
+    },
+    /// 0x33 both: `[u32 attempt]`: given up; the sender holds nothing of it any more.
+    PathGone {
+        /// Of the offer.
+        attempt: u32,
+    },
     /// 0x60 applet: see [`ScreenUpdate`].
     ScreenUpdate(ScreenUpdate),
     /// 0x61 applet: `[u16 x][u16 y]`: where the pointer is, in pixels of the picture shown.
@@ -208,6 +238,10 @@ mod kind {
     pub const MONITORS: u8 = 0x23;
     pub const CURSOR_SHAPE: u8 = 0x24;
     pub const SCREEN_RESYNC: u8 = 0x25;
+    pub const PATH_OFFER: u8 = 0x30;
+    pub const PATH_ANSWER: u8 = 0x31;
+    pub const PATH_CANDIDATE: u8 = 0x32;
+    pub const PATH_GONE: u8 = 0x33;
     pub const SCREEN_UPDATE: u8 = 0x60;
     pub const CURSOR_POSITION: u8 = 0x61;
     pub const SCREEN_SEEN: u8 = 0x62;
@@ -234,6 +268,10 @@ impl Message {
             Message::Monitors { .. } => kind::MONITORS,
             Message::CursorShape(_) => kind::CURSOR_SHAPE,
             Message::ScreenResync => kind::SCREEN_RESYNC,
+            Message::PathOffer { .. } => kind::PATH_OFFER,
+            Message::PathAnswer { .. } => kind::PATH_ANSWER,
+            Message::PathCandidate { .. } => kind::PATH_CANDIDATE,
+            Message::PathGone { .. } => kind::PATH_GONE,
             Message::ScreenUpdate(_) => kind::SCREEN_UPDATE,
             Message::CursorPosition { .. } => kind::CURSOR_POSITION,
             Message::ScreenSeen { .. } => kind::SCREEN_SEEN,
@@ -272,14 +310,22 @@ impl Message {
             | Message::ScreenClose
             | Message::Monitors { .. }
             | Message::CursorShape(_)
-            | Message::ScreenResync => Class::Ordered,
+            | Message::ScreenResync
+            | Message::PathOffer { .. }
+            | Message::PathAnswer { .. }
+            | Message::PathCandidate { .. }
+            | Message::PathGone { .. } => Class::Ordered,
         }
     }
 
     /// Which end may send it; a message from the wrong end is a breach of the protocol.
     pub fn sender(&self) -> Sender {
         match self {
-            Message::Chat { .. } | Message::Typing(_) | Message::End(_) => Sender::Either,
+            Message::Chat { .. }
+            | Message::Typing(_)
+            | Message::End(_)
+            | Message::PathCandidate { .. }
+            | Message::PathGone { .. } => Sender::Either,
             Message::Charter { .. }
             | Message::Request { .. }
             | Message::Cancel { .. }
@@ -288,6 +334,7 @@ impl Message {
             | Message::ScreenClose
             | Message::ScreenResync
             | Message::ScreenSeen { .. }
+            | Message::PathOffer { .. }
             | Message::Input(_) => Sender::Console,
             Message::Decision { .. }
             | Message::Withdrawn { .. }
@@ -297,6 +344,7 @@ impl Message {
             | Message::Monitors { .. }
             | Message::CursorShape(_)
             | Message::ScreenUpdate(_)
+            | Message::PathAnswer { .. }
             | Message::CursorPosition { .. } => Sender::Applet,
         }
     }
@@ -346,6 +394,15 @@ impl Message {
                 list.iter().for_each(|monitor| monitor.write(&mut w));
             }
             Message::CursorShape(shape) => shape.write(&mut w),
+            Message::PathOffer { attempt, sdp } | Message::PathAnswer { attempt, sdp } => {
+                w.u32(*attempt).text(sdp, MAX_SDP);
+            }
+            Message::PathCandidate { attempt, candidate } => {
+                w.u32(*attempt).text(candidate, MAX_CANDIDATE);
+            }
+            Message::PathGone { attempt } => {
+                w.u32(*attempt);
+            }
             Message::ScreenUpdate(update) => update.write(&mut w),
             Message::CursorPosition { x, y } => {
                 w.u16(*x).u16(*y);
@@ -408,6 +465,16 @@ impl Message {
             }
             kind::CURSOR_SHAPE => Message::CursorShape(CursorShape::read(&mut r)?),
             kind::SCREEN_RESYNC => Message::ScreenResync,
+            kind::PATH_OFFER => {
+                Message::PathOffer { attempt: r.u32()?, sdp: r.text("session description", MAX_SDP)? }
+            }
+            kind::PATH_ANSWER => {
+                Message::PathAnswer { attempt: r.u32()?, sdp: r.text("session description", MAX_SDP)? }
+            }
+            kind::PATH_CANDIDATE => {
+                Message::PathCandidate { attempt: r.u32()?, candidate: r.text("candidate", MAX_CANDIDATE)? }
+            }
+            kind::PATH_GONE => Message::PathGone { attempt: r.u32()? },
             kind::SCREEN_UPDATE => Message::ScreenUpdate(ScreenUpdate::read(&mut r)?),
             kind::CURSOR_POSITION => Message::CursorPosition { x: r.u16()?, y: r.u16()? },
             kind::SCREEN_SEEN => Message::ScreenSeen { number: r.u32()? },

@@ -1,16 +1,19 @@
 //! The applet's connection: finds a gateway, is admitted, carries messages, and comes back after every loss
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
+mod outbound;
 mod reach;
 mod running;
 
 use belay_seal::SecurityCode;
 use belay_wire::gateway::{Leaving, Refusal, ReportKind};
 use belay_wire::{AccountId, Message, Right, SessionAuthenticationId, SessionId};
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::dial::{Dial, DialError};
+pub use crate::direct::{Attempted, PathKind, Tried};
 use reach::Credential;
 use running::{Ended, Running};
 
@@ -57,8 +60,21 @@ pub enum Event {
     Interrupted(Interruption),
     /// The same console is back with the same keys; nothing was lost.
     Resumed,
+    /// What the applet says goes this way from now on, or its round trip has changed.
+    Path(PathInUse),
+    /// What an attempt at a direct path has seen so far.
+    Attempted(Attempted),
     /// The console (or somebody in between) broke the protocol; this pairing is over.
     Breach(String),
+}
+
+/// The path in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathInUse {
+    /// How it reaches the console.
+    pub kind: PathKind,
+    /// Smoothed, once it was measured.
+    pub round_trip: Option<Duration>,
 }
 
 /// Where the way to the console broke.
@@ -127,7 +143,7 @@ async fn live(
         match running.serve(socket, wanted).await {
             Ended::Quietly => return None,
             Ended::Refused(refusal) => return Some(Event::Refused(refusal)),
-            Ended::Lost(reason) => running.interrupted(reason).await?,
+            Ended::Lost(reason) => running.lost(reason).await?,
         }
         let mut tries = 0;
         socket = loop {
@@ -138,7 +154,13 @@ async fn live(
             if running.wait(wait.mul_f64(share), wanted).await.is_break() {
                 return None;
             }
-            match reach::reach(dial, leg, &Credential::Return(ticket.clone())).await {
+            // The session goes on meanwhile, on a direct path if there is one.
+            let credential = Credential::Return(ticket.clone());
+            let reached = match running.attend(wanted, reach::reach(dial, leg, &credential)).await {
+                ControlFlow::Continue(reached) => reached,
+                ControlFlow::Break(_) => return None,
+            };
+            match reached {
                 Ok(Ok((socket, _, next))) => {
                     ticket = next;
                     break socket;
@@ -148,6 +170,6 @@ async fn live(
                 Err(error) => tracing::info!(%error, tries, "not back yet"),
             }
         };
-        happened.send(Event::Interrupted(Interruption::Returned)).await.ok()?;
+        running.returned().await?;
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod applet;
 mod dial;
+mod direct;
 pub mod gateway;
 pub mod mux;
 mod pairing;

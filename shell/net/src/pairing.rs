@@ -1,6 +1,7 @@
-//! One pairing as the applet sees it: handshake, then the link inside the seal. Bytes in, bytes and messages out.
+//! One pairing as the applet sees it: handshake, then the link inside the seal, over the relay and direct paths.
+//! Bytes in, bytes and messages out.
 
-use belay_link::{Link, LinkError, Output, PathId, PathKind};
+use belay_link::{Link, LinkError, Measures, Output, PathId, PathKind};
 use belay_seal::{AppletHandshake, AppletStep, Binding, Seal, SealError, Secrets, SecurityCode};
 use belay_wire::message::Sender;
 use belay_wire::{Message, Moment};
@@ -35,39 +36,79 @@ enum State {
 /// What came out of a pairing.
 pub(crate) enum Happening {
     /// Send this through the gateway.
-    Send(Vec<u8>),
+    Relay(Vec<u8>),
+    /// Send this on a direct path.
+    Direct(PathId, Vec<u8>),
     /// The other side proved that it has the keys.
     Confirmed(SecurityCode),
     /// The console came back with the same keys.
     Resumed,
     /// A message.
     Message(Message),
+    /// Another path is in use from now on, or none.
+    Active(Option<PathId>),
 }
 
 pub(crate) struct Pairing {
     state: State,
     link: Link,
     /// The path by the gateway, if there is one now; each connection to a gateway is a path of its own.
-    path: Option<PathId>,
+    relay: Option<PathId>,
     paths: u32,
     happenings: VecDeque<Happening>,
 }
 
 impl Pairing {
-    pub(crate) fn new(secrets: Secrets, binding: Binding, now: Moment) -> Result<Pairing, Breach> {
+    pub(crate) fn new(secrets: Secrets, binding: Binding) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
         let state = State::Handshake(Some(Box::new(handshake)));
-        let mut pairing =
-            Pairing { state, link: Link::new(), path: None, paths: 0, happenings: VecDeque::new() };
-        pairing.path_up(now);
-        Ok(pairing)
+        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, happenings: VecDeque::new() })
     }
 
-    /// The way to the console is gone; what is not acknowledged waits.
-    pub(crate) fn path_down(&mut self, now: Moment) {
-        if let Some(path) = self.path.take() {
+    /// The way by the gateway is gone; what is not acknowledged goes another, or waits.
+    pub(crate) fn relay_down(&mut self, now: Moment) {
+        if let Some(path) = self.relay.take() {
             self.link.path_down(path, now);
         }
+    }
+
+    /// A direct path is there.
+    pub(crate) fn direct_up(&mut self, now: Moment) -> PathId {
+        let path = self.new_path();
+        self.link.path_up(path, PathKind::Datagram, now);
+        path
+    }
+
+    /// A direct path is gone.
+    pub(crate) fn direct_down(&mut self, path: PathId, now: Moment) {
+        self.link.path_down(path, now);
+    }
+
+    /// Whether the gateway takes more now.
+    pub(crate) fn relay_writable(&mut self, writable: bool) {
+        if let Some(path) = self.relay {
+            self.link.writable(path, writable);
+        }
+    }
+
+    /// Whether a direct path takes more now.
+    pub(crate) fn direct_writable(&mut self, path: PathId, writable: bool) {
+        self.link.writable(path, writable);
+    }
+
+    /// Whether what is said now has a way to the console.
+    pub(crate) fn has_way(&self) -> bool {
+        self.link.active().is_some()
+    }
+
+    /// The path in use, and whether it is the relay.
+    pub(crate) fn active(&self) -> Option<(PathId, bool)> {
+        self.link.active().map(|path| (path, Some(path) == self.relay))
+    }
+
+    /// What is known of a path.
+    pub(crate) fn measures(&self, path: PathId, now: Moment) -> Option<Measures> {
+        self.link.measures(path, now)
     }
 
     /// The console is there again and this is its first frame: goes on with the same seal if it opens.
@@ -75,21 +116,26 @@ impl Pairing {
     pub(crate) fn resume(&mut self, frame: &[u8], now: Moment) -> Result<bool, Breach> {
         let State::Sealed { seal, confirmed: true, .. } = &mut self.state else { return Ok(false) };
         let Ok(packet) = seal.open(frame) else { return Ok(false) };
-        self.path_down(now);
-        self.path_up(now);
+        self.relay_down(now);
+        let path = self.relay_up(now);
         self.happenings.push_back(Happening::Resumed);
-        self.link.received(&packet, now).map_err(|error| Breach::Protocol(error.to_string()))?;
-        self.drain()?;
+        self.opened(path, &packet, now)?;
         Ok(true)
     }
 
-    fn path_up(&mut self, now: Moment) {
-        let path = PathId(self.paths);
-        self.paths += 1;
-        self.path = Some(path);
+    fn relay_up(&mut self, now: Moment) -> PathId {
+        let path = self.new_path();
+        self.relay = Some(path);
         self.link.path_up(path, PathKind::Relay, now);
+        path
     }
 
+    fn new_path(&mut self) -> PathId {
+        self.paths += 1;
+        PathId(self.paths)
+    }
+
+    /// A frame came through the gateway.
     pub(crate) fn received(&mut self, frame: &[u8], now: Moment) -> Result<(), Breach> {
         match &mut self.state {
             State::Handshake(handshake) => {
@@ -97,7 +143,7 @@ impl Pairing {
                 match step.received(frame).map_err(Breach::Handshake)? {
                     AppletStep::Send(next, answer) => {
                         *handshake = Some(next);
-                        self.happenings.push_back(Happening::Send(answer));
+                        self.happenings.push_back(Happening::Relay(answer));
                     }
                     AppletStep::Sealed(seal) => {
                         self.state = State::Sealed { seal, confirmed: false, forged: 0 };
@@ -105,35 +151,49 @@ impl Pairing {
                 }
                 Ok(())
             }
-            State::Sealed { seal, confirmed, forged } => {
-                let packet = match seal.open(frame) {
-                    Ok(packet) => packet,
-                    Err(error) => {
-                        *forged += 1;
-                        tracing::warn!(%error, "a packet was dropped");
-                        return if *forged >= FORGED { Err(Breach::Forged) } else { Ok(()) };
-                    }
-                };
-                *forged = 0;
-                if !*confirmed {
-                    *confirmed = true;
-                    self.happenings.push_back(Happening::Confirmed(seal.security_code()));
-                }
-                self.link.received(&packet, now).map_err(|error| Breach::Protocol(error.to_string()))?;
-                self.drain()
-            }
+            State::Sealed { .. } => self.sealed(None, frame, now),
         }
     }
 
-    /// Sends a message; it waits in the link while the handshake is not finished.
-    pub(crate) fn send(&mut self, message: &Message, now: Moment) -> Result<(), Breach> {
-        self.link.send(message.class(), message.encode(), now)?;
-        self.drain()
+    /// A frame came on a direct path.
+    pub(crate) fn received_direct(&mut self, path: PathId, frame: &[u8], now: Moment) -> Result<(), Breach> {
+        if self.is_confirmed() { self.sealed(Some(path), frame, now) } else { Ok(()) }
     }
 
-    pub(crate) fn tick(&mut self, now: Moment) -> Result<(), Breach> {
+    fn sealed(&mut self, path: Option<PathId>, frame: &[u8], now: Moment) -> Result<(), Breach> {
+        let State::Sealed { seal, confirmed, forged } = &mut self.state else { return Ok(()) };
+        let packet = match seal.open(frame) {
+            Ok(packet) => packet,
+            // With several paths one packet may come late or twice; that is no forgery.
+            Err(SealError::Replayed) => return Ok(()),
+            Err(error) => {
+                *forged += 1;
+                tracing::warn!(%error, "a packet was dropped");
+                return if *forged >= FORGED { Err(Breach::Forged) } else { Ok(()) };
+            }
+        };
+        *forged = 0;
+        if !*confirmed {
+            *confirmed = true;
+            self.happenings.push_back(Happening::Confirmed(seal.security_code()));
+            self.relay_up(now);
+        }
+        // A frame by a gateway connection that is over already has no path; its content counts all the same.
+        let path = path.or(self.relay).unwrap_or(PathId(0));
+        self.opened(path, &packet, now)
+    }
+
+    fn opened(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), Breach> {
+        self.link.received(path, packet, now).map_err(|error| Breach::Protocol(error.to_string()))
+    }
+
+    /// Sends a message; it waits in the link while there is no way.
+    pub(crate) fn send(&mut self, message: &Message) -> Result<(), Breach> {
+        Ok(self.link.send(message.class(), message.encode())?)
+    }
+
+    pub(crate) fn tick(&mut self, now: Moment) {
         self.link.tick(now);
-        self.drain()
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Moment> {
@@ -144,34 +204,36 @@ impl Pairing {
         matches!(self.state, State::Sealed { confirmed: true, .. })
     }
 
-    pub(crate) fn poll(&mut self) -> Option<Happening> {
-        self.happenings.pop_front()
-    }
-
-    fn drain(&mut self) -> Result<(), Breach> {
-        let State::Sealed { seal, .. } = &mut self.state else { return Ok(()) };
-        while let Some(output) = self.link.poll() {
-            match output {
-                Output::Transmit { packet, .. } => {
-                    let frame = seal.seal(&packet).map_err(Breach::Handshake)?;
-                    self.happenings.push_back(Happening::Send(frame));
-                }
-                Output::Deliver { class, message } => {
-                    let wrong = |what: &dyn std::fmt::Display| Breach::Protocol(what.to_string());
-                    let message = Message::decode(&message).map_err(|error| wrong(&error))?;
-                    if message.sender() == Sender::Applet {
-                        return Err(wrong(&format!(
-                            "message kind {:#04x} from the wrong end",
-                            message.kind()
-                        )));
-                    }
-                    if message.class() != class {
-                        return Err(wrong(&format!("message kind {:#04x} as {class:?}", message.kind())));
-                    }
-                    self.happenings.push_back(Happening::Message(message));
-                }
-            }
+    /// The next thing that happened or is to be sent. Packets are made when they are asked for: tell before
+    /// the next call when a path takes no more.
+    pub(crate) fn poll(&mut self, now: Moment) -> Result<Option<Happening>, Breach> {
+        if let Some(happening) = self.happenings.pop_front() {
+            return Ok(Some(happening));
         }
-        Ok(())
+        let State::Sealed { seal, confirmed: true, .. } = &mut self.state else { return Ok(None) };
+        Ok(match self.link.poll(now) {
+            None => None,
+            Some(Output::Transmit { path, packet }) => {
+                let frame = seal.seal(&packet).map_err(Breach::Handshake)?;
+                Some(if Some(path) == self.relay {
+                    Happening::Relay(frame)
+                } else {
+                    Happening::Direct(path, frame)
+                })
+            }
+            Some(Output::Deliver { class, message }) => {
+                let wrong = |what: &dyn std::fmt::Display| Breach::Protocol(what.to_string());
+                let message = Message::decode(&message).map_err(|error| wrong(&error))?;
+                let kind = message.kind();
+                if message.sender() == Sender::Applet {
+                    return Err(wrong(&format!("message kind {kind:#04x} from the wrong end")));
+                }
+                if message.class() != class {
+                    return Err(wrong(&format!("message kind {kind:#04x} as {class:?}")));
+                }
+                Some(Happening::Message(message))
+            }
+            Some(Output::Active(path)) => Some(Happening::Active(path)),
+        })
     }
 }

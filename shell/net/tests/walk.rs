@@ -188,8 +188,15 @@ fn applet(server: &Server, id: [u8; 16]) -> Connection {
     connect(dial, Leg { account: ACCOUNT, id, version: "1".into(), platform: "test".into() })
 }
 
+/// The next event, but for those about paths.
 async fn next(connection: &mut Connection) -> Event {
-    tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await.unwrap().unwrap()
+    loop {
+        let event = tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await;
+        match event.unwrap().unwrap() {
+            Event::Path(_) | Event::Attempted(_) => {}
+            event => return event,
+        }
+    }
 }
 
 /// A console written against the specification, without any of the browser's code.
@@ -200,6 +207,8 @@ struct Console {
     ticket: LegTicket,
     seal: Seal,
     link: Link,
+    path: PathId,
+    started: std::time::Instant,
 }
 
 impl Console {
@@ -213,8 +222,9 @@ impl Console {
         let (seal, open) = handshake.answered(&answer).unwrap();
         socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
         let mut link = Link::new();
-        link.path_up(PathId(0), PathKind::Relay, Moment(0));
-        Console { socket, ticket, seal, link }
+        let path = PathId(0);
+        link.path_up(path, PathKind::Relay, Moment(0));
+        Console { socket, ticket, seal, link, path, started: std::time::Instant::now() }
     }
 
     /// A leg that is in and paired, with its return ticket.
@@ -257,22 +267,40 @@ impl Console {
     }
 
     async fn say(&mut self, message: &Message) {
-        self.link.send(message.class(), message.encode(), Moment(0)).unwrap();
-        while let Some(output) = self.link.poll() {
-            let Output::Transmit { packet, .. } = output else { panic!("nothing was received") };
-            let frame = self.seal.seal(&packet).unwrap();
-            self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+        self.link.send(message.class(), message.encode()).unwrap();
+        assert_eq!(self.drain().await, None, "nothing was received");
+    }
+
+    /// Sends what the link wants to send, up to the next message of the applet.
+    async fn drain(&mut self) -> Option<Message> {
+        let now = self.now();
+        self.link.tick(now);
+        while let Some(output) = self.link.poll(now) {
+            match output {
+                Output::Transmit { packet, .. } => {
+                    let frame = self.seal.seal(&packet).unwrap();
+                    self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+                }
+                Output::Deliver { message, .. } => return Some(Message::decode(&message).unwrap()),
+                Output::Active(_) => {}
+            }
         }
+        None
     }
 
     async fn hear(&mut self) -> Message {
         loop {
-            let FromGateway::Frame(frame) = receive(&mut self.socket).await else { panic!("not a frame") };
-            self.link.received(&self.seal.open(&frame).unwrap(), Moment(0)).unwrap();
-            if let Some(Output::Deliver { message, .. }) = self.link.poll() {
-                return Message::decode(&message).unwrap();
+            if let Some(message) = self.drain().await {
+                return message;
             }
+            let FromGateway::Frame(frame) = receive(&mut self.socket).await else { panic!("not a frame") };
+            let now = self.now();
+            self.link.received(self.path, &self.seal.open(&frame).unwrap(), now).unwrap();
         }
+    }
+
+    fn now(&self) -> Moment {
+        Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap())
     }
 }
 
@@ -358,19 +386,14 @@ async fn the_website_ends_the_session_for_the_applet() {
 impl Console {
     /// Comes back after a cut, and goes on with the same seal.
     async fn come_back(&mut self, server: &Server, path: u32) {
-        self.link.path_down(PathId(path - 1), Moment(0));
+        let now = self.now();
+        self.link.path_down(self.path, now);
         let credential = self.ticket.secret_bytes().to_vec();
         (self.socket, self.ticket) = Console::enter(server, credential).await;
-        self.link.path_up(PathId(path), PathKind::Relay, Moment(0));
-        // A sealed frame at once, whether or not something waits to be sent again.
-        self.link
-            .send(belay_wire::link::Class::Seen, Message::ScreenSeen { number: 0 }.encode(), Moment(0))
-            .unwrap();
-        while let Some(output) = self.link.poll() {
-            let Output::Transmit { packet, .. } = output else { panic!("nothing was received") };
-            let frame = self.seal.seal(&packet).unwrap();
-            self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
-        }
+        self.path = PathId(path);
+        // A new path is pinged at once, whether or not something waits to be sent again.
+        self.link.path_up(self.path, PathKind::Relay, now);
+        self.drain().await;
     }
 }
 
@@ -391,12 +414,12 @@ async fn after_a_cut_the_same_pairing_goes_on_and_nothing_is_lost_or_repeated() 
         server.cut.notify_waiters();
         // Said by both while nobody can hear it.
         applet.commands.send(Command::Send(line(50 + path))).await.unwrap();
-        console.link.send(belay_wire::link::Class::Ordered, line(path).encode(), Moment(0)).unwrap();
-        while console.link.poll().is_some() {}
+        console.link.send(belay_wire::link::Class::Ordered, line(path).encode()).unwrap();
+        while console.link.poll(console.now()).is_some() {}
         loop {
             match next(&mut applet).await {
                 Event::Interrupted(Interruption::Ours(_)) => break,
-                Event::Interrupted(_) | Event::Resumed | Event::Message(Message::ScreenSeen { .. }) => {}
+                Event::Interrupted(_) | Event::Resumed => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -404,7 +427,7 @@ async fn after_a_cut_the_same_pairing_goes_on_and_nothing_is_lost_or_repeated() 
         let mut heard = Vec::new();
         while !heard.contains(&line(path)) {
             match next(&mut applet).await {
-                Event::Message(Message::ScreenSeen { .. }) | Event::Interrupted(_) | Event::Resumed => {}
+                Event::Interrupted(_) | Event::Resumed => {}
                 Event::Message(message) => heard.push(message),
                 other => panic!("{other:?}"),
             }
@@ -421,8 +444,15 @@ async fn a_gateway_that_replays_after_the_cut_gets_nothing_but_a_new_handshake()
     let mut applet = applet(&server, ID);
     assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
     let mut console = Console::open(&server).await;
-    console.link.send(belay_wire::link::Class::Ordered, line(1).encode(), Moment(0)).unwrap();
-    let Some(Output::Transmit { packet, .. }) = console.link.poll() else { panic!("nothing to send") };
+    console.link.send(belay_wire::link::Class::Ordered, line(1).encode()).unwrap();
+    let packet = loop {
+        match console.link.poll(console.now()) {
+            // The first packet is a ping; the second carries the line.
+            Some(Output::Transmit { packet, .. }) if packet.len() > 20 => break packet,
+            Some(_) => {}
+            None => panic!("nothing to send"),
+        }
+    };
     let recorded = console.seal.seal(&packet).unwrap();
     console.socket.send(Socket::binary(ToGateway::Frame(recorded.clone()).encode())).await.unwrap();
     assert!(matches!(next(&mut applet).await, Event::Paired(_)));
@@ -442,6 +472,9 @@ async fn a_gateway_that_replays_after_the_cut_gets_nothing_but_a_new_handshake()
             Event::Interrupted(Interruption::Ours(_) | Interruption::Partner) => {}
             other => panic!("{other:?}"),
         }
+    }
+    while let Ok(event) = applet.events.try_recv() {
+        assert!(matches!(event, Event::Path(_)), "a replay was taken for something: {event:?}");
     }
     assert!(applet.events.try_recv().is_err(), "a replay was taken for something");
 }

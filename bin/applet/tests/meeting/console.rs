@@ -59,7 +59,8 @@ impl Console {
 
     pub async fn say(&mut self, message: &Message) {
         let now = self.now();
-        self.link.send(message.class(), message.encode(), now).unwrap();
+        self.link.send(message.class(), message.encode()).unwrap();
+        self.link.tick(now);
         self.drain().await;
     }
 
@@ -79,19 +80,20 @@ impl Console {
             let received = received.unwrap_or_else(|_| panic!("not heard within 20 seconds: {what}"));
             let FromGateway::Frame(frame) = received else { panic!("{received:?} instead of {what}") };
             let now = self.now();
-            self.link.received(&self.seal.open(&frame).unwrap(), now).unwrap();
+            self.link.received(PathId(self.path), &self.seal.open(&frame).unwrap(), now).unwrap();
             self.drain().await;
         }
     }
 
     async fn drain(&mut self) {
-        while let Some(output) = self.link.poll() {
+        while let Some(output) = self.link.poll(self.now()) {
             match output {
                 Output::Transmit { packet, .. } => {
                     let frame = self.seal.seal(&packet).unwrap();
                     self.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
                 }
                 Output::Deliver { message, .. } => self.heard.push_back(Message::decode(&message).unwrap()),
+                Output::Active(_) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Every frame between a leg and the gateway, with its bytes.
 
-use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
+use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, Relaying, ReportKind, Role, ToGateway};
 use belay_wire::{AccountId, LegTicket, Right, SessionId};
 use serde_json::{Value, json};
 
@@ -44,6 +44,15 @@ fn from_gateway() -> Vec<(&'static str, FromGateway)> {
     ];
     all.extend(Refusal::ALL.map(|reason| ("refused", FromGateway::Refused(reason))));
     all.extend(Leaving::ALL.map(|reason| ("partner left", FromGateway::PartnerLeft(reason))));
+    let servers = ["stun:gateway.example:3478", "turns:gateway.example:443?transport=tcp"];
+    let relaying = |servers: &[&str]| Relaying {
+        seconds: 3600,
+        user: "1732464000:01".to_owned(),
+        password: "pass".to_owned(),
+        servers: servers.iter().map(|url| (*url).to_owned()).collect(),
+    };
+    all.push(("relaying", FromGateway::Relaying(relaying(&servers))));
+    all.push(("relaying, no servers", FromGateway::Relaying(relaying(&[]))));
     all
 }
 
@@ -98,6 +107,10 @@ fn from_vector(name: &str, frame: &FromGateway) -> Value {
         }
         FromGateway::Paired(pairing) => json!({ "kind": "paired", "pairing": pairing }),
         FromGateway::PartnerLeft(reason) => json!({ "kind": "partner_left", "reason": leaving(*reason) }),
+        FromGateway::Relaying(relaying) => {
+            json!({ "kind": "relaying", "seconds": relaying.seconds, "user": relaying.user,
+                    "password": relaying.password, "servers": relaying.servers })
+        }
         FromGateway::Frame(bytes) => json!({ "kind": "frame", "bytes": hex::encode(bytes) }),
     };
     json!({ "name": name, "from": "gateway", "hex": hex::encode(&bytes), "frame": fields })

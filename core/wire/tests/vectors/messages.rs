@@ -10,9 +10,9 @@ use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
-const KINDS: [u8; 27] = [
+const KINDS: [u8; 31] = [
     0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25,
-    0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
+    0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
 ];
 
 #[test]
@@ -47,6 +47,7 @@ fn samples() -> Vec<(&'static str, Message)> {
     let mut all = conversation();
     all.extend(rights());
     all.extend(screen());
+    all.extend(paths());
     all.extend(input().into_iter().map(|(name, input)| (name, Message::Input(input))));
     all
 }
@@ -158,6 +159,18 @@ fn screen() -> Vec<(&'static str, Message)> {
     ]
 }
 
+fn paths() -> Vec<(&'static str, Message)> {
+    let sdp = "v=0\r\no=- 1 2 IN IP4 0.0.0.0\r\n".to_owned();
+    let candidate = "candidate:1 1 UDP 2130706431 192.0.2.1 50000 typ host".to_owned();
+    vec![
+        ("path offer", Message::PathOffer { attempt: 1, sdp: sdp.clone() }),
+        ("path answer", Message::PathAnswer { attempt: u32::MAX, sdp }),
+        ("path candidate", Message::PathCandidate { attempt: 2, candidate }),
+        ("path candidate, the last", Message::PathCandidate { attempt: 2, candidate: String::new() }),
+        ("path gone", Message::PathGone { attempt: 3 }),
+    ]
+}
+
 fn input() -> Vec<(&'static str, Input)> {
     let at = Place { monitor: 1, x: 32768, y: 65535 };
     let key = |down, usage, modifiers, text: &str| Input::Key {
@@ -253,6 +266,16 @@ fn fields(message: &Message) -> Value {
         }),
         Message::CursorPosition { x, y } => json!({ "kind": "cursor_position", "x": x, "y": y }),
         Message::ScreenSeen { number } => json!({ "kind": "screen_seen", "number": number }),
+        Message::PathOffer { attempt, sdp } => {
+            json!({ "kind": "path_offer", "attempt": attempt, "sdp": sdp })
+        }
+        Message::PathAnswer { attempt, sdp } => {
+            json!({ "kind": "path_answer", "attempt": attempt, "sdp": sdp })
+        }
+        Message::PathCandidate { attempt, candidate } => {
+            json!({ "kind": "path_candidate", "attempt": attempt, "candidate": candidate })
+        }
+        Message::PathGone { attempt } => json!({ "kind": "path_gone", "attempt": attempt }),
         Message::Input(input) => input_fields(input),
     }
 }

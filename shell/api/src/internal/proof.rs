@@ -129,11 +129,14 @@ pub(crate) async fn is_trusted(website: &Website, key: &[u8; 32]) -> Result<(), 
     }
 }
 
+/// A gateway's key and a nonce of its.
+type Signed = ([u8; 32], [u8; 16]);
+
 /// The nonces of the last two minutes.
 pub(crate) struct Nonces {
     /// What was signed before this was perhaps seen by an earlier process.
     since: Moment,
-    seen: Mutex<HashMap<([u8; 32], [u8; 16]), Moment>>,
+    seen: Mutex<HashMap<Signed, Moment>>,
 }
 
 impl Nonces {

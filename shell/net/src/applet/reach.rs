@@ -77,7 +77,12 @@ async fn enter(
             Some(Ok(Socket::Binary(bytes))) => match FromGateway::decode(&bytes) {
                 Ok(FromGateway::Admitted(session, ticket)) => return Ok(Ok((socket, session, ticket))),
                 Ok(FromGateway::Refused(reason)) => return Ok(Err(reason)),
-                Ok(FromGateway::Paired(_) | FromGateway::PartnerLeft(_) | FromGateway::Frame(_)) => {
+                Ok(
+                    FromGateway::Paired(_)
+                    | FromGateway::PartnerLeft(_)
+                    | FromGateway::Relaying(_)
+                    | FromGateway::Frame(_),
+                ) => {
                     return Err(wrong("frames before admission".into()));
                 }
                 Err(error) => return Err(wrong(error.to_string())),

@@ -1,18 +1,27 @@
 //! What the applet keeps over its connections: the pairing with the console, and what waits to be said.
+//!
+//! The session is attended to at all times: while the gateway is connected, while it is being reached again, and on
+//! direct paths meanwhile.
+
+mod paths;
 
 use belay_seal::{Binding, Secrets};
 use belay_wire::gateway::{FromGateway, Leaving, Refusal, ToGateway};
 use belay_wire::seal::{COMMIT, SEALED, SealFrame};
-use belay_wire::{Moment, SessionAuthenticationId};
-use futures_util::{SinkExt, StreamExt};
+use belay_wire::{Message, Moment, SessionAuthenticationId};
+use futures_util::StreamExt;
+use std::future::Future;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+use super::outbound::Outbound;
 use super::reach::Socketed;
 use super::{Command, Event, Interruption};
 use crate::pairing::{Breach, Happening, Pairing};
+use paths::Paths;
 
 /// Silence of the gateway, which pings every 15 seconds, after which it is lost.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -30,7 +39,7 @@ pub(super) enum Ended {
 }
 
 /// Goes on, or ends the serving.
-type Flow = ControlFlow<Ended>;
+type Flow<C = ()> = ControlFlow<Ended, C>;
 
 pub(super) struct Running {
     binding: Binding,
@@ -38,119 +47,151 @@ pub(super) struct Running {
     pairing: Option<Pairing>,
     /// The partner is there again, and its first frame will tell whether it goes on or starts anew.
     returning: bool,
+    /// Why the way by the gateway is not there.
+    broken: Option<Interruption>,
+    /// The applet was told that there is no way, and not yet that there is one again.
+    interrupted: bool,
     reports: Vec<ToGateway>,
     started: Instant,
+    out: Option<Outbound>,
+    hurry: Arc<Notify>,
+    paths: Paths,
 }
 
 impl Running {
     pub(super) fn new(id: &SessionAuthenticationId, happened: mpsc::Sender<Event>) -> Running {
-        let binding = Binding::of(id);
-        let (reports, started) = (Vec::new(), Instant::now());
-        Running { binding, happened, pairing: None, returning: false, reports, started }
+        Running {
+            binding: Binding::of(id),
+            happened,
+            pairing: None,
+            returning: false,
+            broken: None,
+            interrupted: false,
+            reports: Vec::new(),
+            started: Instant::now(),
+            out: None,
+            hurry: Arc::new(Notify::new()),
+            paths: Paths::new(),
+        }
     }
 
     /// Serves one connection until it ends.
     pub(super) async fn serve(&mut self, socket: Socketed, wanted: &mut mpsc::Receiver<Command>) -> Ended {
-        let mut on = Served { running: self, socket };
-        match on.run(wanted).await {
+        let (sink, mut stream) = socket.split();
+        self.out = Some(Outbound::start(sink));
+        let flow: ControlFlow<Ended, Never> = self.serving(&mut stream, wanted).await;
+        let ended = match flow {
             ControlFlow::Break(ended) => ended,
             ControlFlow::Continue(never) => match never {},
+        };
+        if let Some(out) = self.out.take() {
+            match &ended {
+                Ended::Quietly => out.close().await,
+                Ended::Refused(_) | Ended::Lost(_) => out.abandon(),
+            }
         }
+        ended
     }
 
     /// The connection is gone; `None` when nobody listens any more.
-    pub(super) async fn interrupted(&mut self, reason: String) -> Option<()> {
+    pub(super) async fn lost(&mut self, reason: String) -> Option<()> {
         let now = self.now();
         self.returning = false;
         match &mut self.pairing {
-            Some(pairing) if pairing.is_confirmed() => pairing.path_down(now),
-            Some(_) | None => self.pairing = None,
+            Some(pairing) if pairing.is_confirmed() => pairing.relay_down(now),
+            Some(_) | None => self.end_pairing(),
         }
-        self.happened.send(Event::Interrupted(Interruption::Ours(reason))).await.ok()
+        let interruption = Interruption::Ours(reason);
+        self.broken = Some(interruption.clone());
+        if !self.has_way() {
+            self.interrupted = true;
+            self.happened.send(Event::Interrupted(interruption)).await.ok()?;
+        }
+        self.settle(Ok(())).await.is_continue().then_some(())
     }
 
-    /// Waits before the next try; what the applet says meanwhile is kept. Breaks when it said goodbye.
-    pub(super) async fn wait(
+    /// The gateway is connected again; `None` when nobody listens any more.
+    pub(super) async fn returned(&mut self) -> Option<()> {
+        if self.pairing.is_some() {
+            self.broken = Some(Interruption::Partner);
+        } else {
+            self.broken = None;
+        }
+        if self.interrupted {
+            self.interrupted = self.pairing.is_some();
+            self.happened.send(Event::Interrupted(Interruption::Returned)).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Waits before the next try, or until the network has changed. Breaks when the applet said goodbye.
+    pub(super) async fn wait(&mut self, time: Duration, wanted: &mut mpsc::Receiver<Command>) -> Flow {
+        let hurry = Arc::clone(&self.hurry);
+        let waited = async {
+            tokio::select! {
+                () = tokio::time::sleep(time) => {}
+                () = hurry.notified() => {}
+            }
+        };
+        self.attend(wanted, waited).await
+    }
+
+    /// Attends to the session until something else is done.
+    pub(super) async fn attend<T>(
         &mut self,
-        time: Duration,
         wanted: &mut mpsc::Receiver<Command>,
-    ) -> ControlFlow<()> {
-        let until = tokio::time::Instant::now() + time;
+        something: impl Future<Output = T>,
+    ) -> Flow<T> {
+        tokio::pin!(something);
         loop {
-            tokio::select! {
-                () = tokio::time::sleep_until(until) => return ControlFlow::Continue(()),
-                command = wanted.recv() => match command {
-                    Some(Command::Send(message)) => {
-                        let now = self.now();
-                        if let Some(pairing) = &mut self.pairing
-                            && let Err(breach) = pairing.send(&message, now)
-                        {
-                            self.pairing = None;
-                            if self.happened.send(Event::Breach(breach.to_string())).await.is_err() {
-                                return ControlFlow::Break(());
-                            }
-                        }
-                    }
-                    Some(Command::Report(kind, right)) => {
-                        if self.reports.len() < KEPT_REPORTS {
-                            self.reports.push(ToGateway::Report(kind, right));
-                        }
-                    }
-                    Some(Command::Hurry) => return ControlFlow::Continue(()),
-                    Some(Command::Bye(_)) | None => return ControlFlow::Break(()),
-                },
-            }
-        }
-    }
-
-    fn now(&self) -> Moment {
-        Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
-    }
-
-    fn new_pairing(&self) -> Result<Pairing, Breach> {
-        let mut secrets = Secrets { key: [0; 32], nonce: [0; 32] };
-        aws_lc_rs::rand::fill(&mut secrets.key)
-            .and_then(|()| aws_lc_rs::rand::fill(&mut secrets.nonce))
-            .map_err(|_| Breach::Protocol("the system gives no random numbers".into()))?;
-        Pairing::new(secrets, self.binding, self.now())
-    }
-}
-
-/// Uninhabited: serving only ever ends by a break.
-enum Never {}
-
-struct Served<'a> {
-    running: &'a mut Running,
-    socket: Socketed,
-}
-
-impl Served<'_> {
-    async fn run(&mut self, wanted: &mut mpsc::Receiver<Command>) -> ControlFlow<Ended, Never> {
-        for report in std::mem::take(&mut self.running.reports) {
-            self.transmit(report).await?;
-        }
-        let mut heard = tokio::time::Instant::now();
-        loop {
-            let timeout = self.running.pairing.as_ref().and_then(Pairing::next_timeout);
-            let timeout = timeout.map_or(heard + SILENCE, |at| {
-                let at = self.running.started + Duration::from_micros(at.0);
-                (heard + SILENCE).min(at.into())
-            });
-            tokio::select! {
-                message = self.socket.next() => {
-                    heard = tokio::time::Instant::now();
-                    self.incoming(message).await?;
+            let room = self.out.as_ref().map(Outbound::room);
+            let room = async {
+                match room {
+                    Some(room) => room.notified().await,
+                    None => std::future::pending().await,
                 }
+            };
+            let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
+            let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
+            let wake = async {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                done = &mut something => return Flow::Continue(done),
                 command = wanted.recv() => self.command(command).await?,
-                () = tokio::time::sleep_until(timeout) => {
-                    if heard.elapsed() >= SILENCE {
-                        return lost("the gateway has fallen silent");
+                news = self.paths.news() => self.news(news).await?,
+                () = room => {
+                    if let Some(pairing) = &mut self.pairing {
+                        pairing.relay_writable(true);
                     }
-                    let now = self.running.now();
-                    let ticked = self.running.pairing.as_mut().map_or(Ok(()), |pairing| pairing.tick(now));
-                    self.settle(ticked).await?;
+                    self.settle(Ok(())).await?;
+                }
+                () = wake => {
+                    let now = self.now();
+                    if let Some(pairing) = &mut self.pairing {
+                        pairing.tick(now);
+                    }
+                    self.settle(Ok(())).await?;
                 }
             }
+        }
+    }
+
+    async fn serving(
+        &mut self,
+        stream: &mut futures_util::stream::SplitStream<Socketed>,
+        wanted: &mut mpsc::Receiver<Command>,
+    ) -> ControlFlow<Ended, Never> {
+        for report in std::mem::take(&mut self.reports) {
+            self.transmit(&report)?;
+        }
+        loop {
+            let message = self.attend(wanted, tokio::time::timeout(SILENCE, stream.next())).await?;
+            let Ok(message) = message else { return lost("the gateway has fallen silent") };
+            self.incoming(message).await?;
         }
     }
 
@@ -169,23 +210,32 @@ impl Served<'_> {
         match FromGateway::decode(&bytes) {
             Ok(FromGateway::Frame(frame)) => self.frame(&frame).await,
             Ok(FromGateway::Paired(_)) => {
-                let kept = self.running.pairing.as_ref().is_some_and(Pairing::is_confirmed);
-                self.running.returning = kept;
+                let kept = self.pairing.as_ref().is_some_and(Pairing::is_confirmed);
+                self.returning = kept;
                 if kept { Flow::Continue(()) } else { self.start_pairing().await }
             }
-            Ok(FromGateway::PartnerLeft(Leaving::Lost)) if self.running.pairing.is_some() => {
-                let now = self.running.now();
-                self.running.returning = false;
-                match &mut self.running.pairing {
-                    Some(pairing) if pairing.is_confirmed() => pairing.path_down(now),
-                    Some(_) | None => self.running.pairing = None,
+            Ok(FromGateway::PartnerLeft(Leaving::Lost)) if self.pairing.is_some() => {
+                let now = self.now();
+                self.returning = false;
+                match &mut self.pairing {
+                    Some(pairing) if pairing.is_confirmed() => pairing.relay_down(now),
+                    Some(_) | None => self.end_pairing(),
                 }
-                self.tell(Event::Interrupted(Interruption::Partner)).await
+                self.broken = Some(Interruption::Partner);
+                if !self.has_way() {
+                    self.interrupted = true;
+                    self.tell(Event::Interrupted(Interruption::Partner)).await?;
+                }
+                self.settle(Ok(())).await
             }
             Ok(FromGateway::PartnerLeft(reason)) => {
-                self.running.pairing = None;
-                self.running.returning = false;
+                self.end_pairing();
+                (self.returning, self.interrupted) = (false, false);
                 self.tell(Event::PartnerLeft(reason)).await
+            }
+            Ok(FromGateway::Relaying(relaying)) => {
+                self.paths.servers(relaying.servers);
+                Flow::Continue(())
             }
             Ok(FromGateway::Refused(reason)) => Flow::Break(Ended::Refused(reason)),
             Ok(FromGateway::Admitted(..)) => lost("the gateway admitted twice"),
@@ -194,23 +244,23 @@ impl Served<'_> {
     }
 
     async fn frame(&mut self, frame: &[u8]) -> Flow {
-        let now = self.running.now();
-        if self.running.returning {
+        let now = self.now();
+        if self.returning {
             match frame.first() {
                 Some(&SEALED) => {
                     let resumed =
-                        self.running.pairing.as_mut().map_or(Ok(false), |pairing| pairing.resume(frame, now));
+                        self.pairing.as_mut().map_or(Ok(false), |pairing| pairing.resume(frame, now));
                     return match resumed {
-                        Ok(false) => self.transmit(ToGateway::Frame(SealFrame::Unknown.encode())).await,
+                        Ok(false) => self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode())),
                         Ok(true) => {
-                            self.running.returning = false;
+                            self.returning = false;
                             self.settle(Ok(())).await
                         }
                         Err(breach) => self.settle(Err(breach)).await,
                     };
                 }
                 Some(&COMMIT) => {
-                    self.running.returning = false;
+                    self.returning = false;
                     self.start_pairing().await?;
                 }
                 Some(_) | None => {
@@ -219,19 +269,19 @@ impl Served<'_> {
                         .await;
                 }
             }
-        } else if self.running.pairing.is_none() && frame.first() == Some(&SEALED) {
+        } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
             // A console that goes on with a seal we do not hold any more.
-            return self.transmit(ToGateway::Frame(SealFrame::Unknown.encode())).await;
+            return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
         }
-        let now = self.running.now();
-        let taken = self.running.pairing.as_mut().map_or(Ok(()), |pairing| pairing.received(frame, now));
+        let taken = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.received(frame, now));
         self.settle(taken).await
     }
 
     async fn start_pairing(&mut self) -> Flow {
-        match self.running.new_pairing() {
+        self.end_pairing();
+        match self.new_pairing() {
             Ok(pairing) => {
-                self.running.pairing = Some(pairing);
+                self.pairing = Some(pairing);
                 Flow::Continue(())
             }
             Err(breach) => self.settle(Err(breach)).await,
@@ -239,22 +289,30 @@ impl Served<'_> {
     }
 
     async fn command(&mut self, command: Option<Command>) -> Flow {
-        let now = self.running.now();
         match command {
             Some(Command::Send(message)) => {
-                let Some(pairing) = self.running.pairing.as_mut().filter(|pairing| pairing.is_confirmed())
-                else {
+                let Some(pairing) = self.pairing.as_mut().filter(|pairing| pairing.is_confirmed()) else {
                     return Flow::Continue(());
                 };
-                let sent = pairing.send(&message, now);
+                let sent = pairing.send(&message);
                 self.settle(sent).await
             }
-            Some(Command::Report(kind, right)) => self.transmit(ToGateway::Report(kind, right)).await,
-            Some(Command::Hurry) => Flow::Continue(()),
+            Some(Command::Report(kind, right)) => {
+                let report = ToGateway::Report(kind, right);
+                if self.out.is_some() {
+                    return self.transmit(&report);
+                }
+                if self.reports.len() < KEPT_REPORTS {
+                    self.reports.push(report);
+                }
+                Flow::Continue(())
+            }
+            Some(Command::Hurry) => {
+                self.hurry.notify_waiters();
+                Flow::Continue(())
+            }
             Some(Command::Bye(reason)) => {
-                self.transmit(ToGateway::Bye(reason)).await?;
-                // The goodbye is sent; a server that does not answer the close must not hold the applet.
-                let _ = tokio::time::timeout(Duration::from_secs(2), self.socket.close(None)).await;
+                self.transmit(&ToGateway::Bye(reason))?;
                 Flow::Break(Ended::Quietly)
             }
             None => Flow::Break(Ended::Quietly),
@@ -262,39 +320,137 @@ impl Served<'_> {
     }
 
     /// Carries out what a pairing wants; a breach ends the pairing, not the connection.
-    async fn settle(&mut self, result: Result<(), Breach>) -> Flow {
-        while let Some(happening) = self.running.pairing.as_mut().and_then(Pairing::poll) {
-            match happening {
-                Happening::Send(frame) => self.transmit(ToGateway::Frame(frame)).await?,
-                Happening::Confirmed(code) => self.tell(Event::Paired(code)).await?,
-                Happening::Resumed => self.tell(Event::Resumed).await?,
-                Happening::Message(message) => self.tell(Event::Message(message)).await?,
+    async fn settle(&mut self, mut result: Result<(), Breach>) -> Flow {
+        while let Some(pairing) = &mut self.pairing {
+            let now = Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
+            match pairing.poll(now) {
+                Ok(Some(happening)) => self.happening(happening).await?,
+                Ok(None) => break,
+                Err(breach) => {
+                    result = result.and(Err(breach));
+                    break;
+                }
             }
         }
-        match result {
-            Ok(()) => Flow::Continue(()),
-            Err(breach) => {
-                self.running.pairing = None;
-                self.running.returning = false;
-                self.tell(Event::Breach(breach.to_string())).await
+        if let Err(breach) = result {
+            self.end_pairing();
+            (self.returning, self.interrupted) = (false, false);
+            self.tell(Event::Breach(breach.to_string())).await?;
+        }
+        self.judge().await
+    }
+
+    async fn happening(&mut self, happening: Happening) -> Flow {
+        match happening {
+            Happening::Relay(frame) => {
+                self.transmit(&ToGateway::Frame(frame))?;
+                if let (Some(out), Some(pairing)) = (&self.out, &mut self.pairing)
+                    && out.is_full()
+                {
+                    pairing.relay_writable(false);
+                }
+                Flow::Continue(())
+            }
+            Happening::Direct(path, frame) => {
+                if !self.paths.send(path, frame)
+                    && let Some(pairing) = &mut self.pairing
+                {
+                    pairing.direct_writable(path, false);
+                }
+                Flow::Continue(())
+            }
+            Happening::Confirmed(code) => {
+                (self.broken, self.interrupted) = (None, false);
+                self.tell(Event::Paired(code)).await
+            }
+            Happening::Resumed => {
+                self.broken = None;
+                self.resumed().await
+            }
+            Happening::Active(path) => {
+                if path.is_some() {
+                    self.resumed().await?;
+                }
+                self.tell_path(true).await
+            }
+            Happening::Message(message) => {
+                // Whoever is heard is there; what is heard while the way counts as interrupted would be dropped.
+                self.resumed().await?;
+                match message {
+                    Message::PathOffer { attempt, sdp } => {
+                        self.paths.offer(attempt, sdp, &mut self.pairing, self.started)
+                    }
+                    Message::PathCandidate { attempt, candidate } => self.paths.candidate(attempt, candidate),
+                    Message::PathGone { attempt } => self.path_gone(attempt),
+                    other => self.tell(Event::Message(other)).await?,
+                }
+                Flow::Continue(())
             }
         }
     }
 
+    async fn resumed(&mut self) -> Flow {
+        if std::mem::take(&mut self.interrupted) {
+            self.tell(Event::Resumed).await?;
+        }
+        Flow::Continue(())
+    }
+
+    /// Tells of an interruption when the last path has gone, and not only the gateway's.
+    async fn judge(&mut self) -> Flow {
+        let confirmed = self.pairing.as_ref().is_some_and(Pairing::is_confirmed);
+        if let Some(broken) = &self.broken
+            && confirmed
+            && !self.interrupted
+            && !self.has_way()
+        {
+            let event = Event::Interrupted(broken.clone());
+            self.interrupted = true;
+            self.tell(event).await?;
+        }
+        self.tell_path(false).await
+    }
+
+    fn has_way(&self) -> bool {
+        self.pairing.as_ref().is_some_and(Pairing::has_way)
+    }
+
+    fn end_pairing(&mut self) {
+        self.pairing = None;
+        self.broken = None;
+        self.paths.end();
+    }
+
     async fn tell(&self, event: Event) -> Flow {
-        match self.running.happened.send(event).await {
+        match self.happened.send(event).await {
             Ok(()) => Flow::Continue(()),
             Err(_) => Flow::Break(Ended::Quietly),
         }
     }
 
-    async fn transmit(&mut self, frame: ToGateway) -> Flow {
-        match self.socket.send(Socket::binary(frame.encode())).await {
-            Ok(()) => Flow::Continue(()),
-            Err(error) => lost(&error.to_string()),
+    /// Sends to the gateway, if it is connected.
+    fn transmit(&self, frame: &ToGateway) -> Flow {
+        match &self.out {
+            Some(out) if !out.send(frame) => lost("the gateway takes no more"),
+            Some(_) | None => Flow::Continue(()),
         }
     }
+
+    fn now(&self) -> Moment {
+        Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn new_pairing(&self) -> Result<Pairing, Breach> {
+        let mut secrets = Secrets { key: [0; 32], nonce: [0; 32] };
+        aws_lc_rs::rand::fill(&mut secrets.key)
+            .and_then(|()| aws_lc_rs::rand::fill(&mut secrets.nonce))
+            .map_err(|_| Breach::Protocol("the system gives no random numbers".into()))?;
+        Pairing::new(secrets, self.binding)
+    }
 }
+
+/// Uninhabited: serving only ever ends by a break.
+enum Never {}
 
 fn lost<C>(reason: &str) -> ControlFlow<Ended, C> {
     ControlFlow::Break(Ended::Lost(reason.to_owned()))

@@ -1,13 +1,35 @@
 // A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
 // The connection is interrupted for some seconds at "cut", his computer at "sleep", for good at "offline"; "keys" makes
-// new ones.
-import type { Monitor, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
+// new ones. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower" and "old" are ways the path may stand.
+import type { Monitor, PathName, PathProblem, PathReport, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
 
+function report(kind: PathName, problem: PathProblem | undefined, roundTrip: number, loss = 0): PathReport {
+  const tcp = kind === 'direct_tcp';
+  const direct = {
+    ...{ problem, attempts: 2, retryAt: problem === 'ice_failed' ? new Date(Date.now() + 60_000) : undefined },
+    here: { udp: tcp ? 0 : 2, tcp: 2, reflexive: tcp ? 0 : 1, relayed: 1 },
+    there: { udp: tcp ? 0 : 1, tcp: 1, reflexive: tcp ? 0 : 1, relayed: 1 },
+  };
+  return { kind, problem, roundTrip, loss, direct };
+}
+
+/** What a chat line of this text turns the path into. */
+const PATHS: Record<string, () => PathReport> = {
+  udp: () => report('direct_udp', undefined, 11.4, 0.002),
+  tcp: () => report('direct_tcp', 'udp_blocked', 14),
+  turn: () => report('relayed_udp', 'ice_failed', 31, 0.03),
+  blocked: () => report('relay', 'udp_blocked_here', 52),
+  failed: () => report('relay', 'ice_failed', 47),
+  nothing: () => report('relay', 'no_candidates', 47),
+  slower: () => report('relay', 'slower', 20),
+  old: () => report('relay', 'unsupported', 47),
+};
+
 class FakeSession implements RemoteSession {
-  readonly path = 'relay';
+  path: PathReport = report('relay', 'trying', 48);
   readonly singlePrompt = true;
   readonly rights: Right[] = ['desktop_view', 'remote_control'];
   #options: RemoteSessionOptions;
@@ -21,6 +43,7 @@ class FakeSession implements RemoteSession {
     this.#after(120, () => this.#tell('state', 'waiting_for_applet'));
     this.#after(300, () => {
       this.#tell('state', 'connected');
+      this.#tell('path', this.path);
       this.#tell('peer', { platform: 'linux-x86_64', version: '0.1.0', language: 'de' });
       this.#tell('security_code', '481 902');
       this.#line('Hello! My printer <b>does not</b> print any more.\nhttps://example.com/<script>alert(1)</script>');
@@ -36,6 +59,11 @@ class FakeSession implements RemoteSession {
   sendChat(text: string, id = crypto.randomUUID() as string): { id: string; at: Date } {
     this.#mood = text;
     this.#after(300, () => this.#tell('typing', true));
+    const path = PATHS[text]?.();
+    if (path !== undefined) {
+      this.path = path;
+      this.#tell('path', path);
+    }
     if (text === 'bye') this.#after(200, () => this.#tell('ended', 'end_user'));
     else if (text === 'lost') this.#after(200, () => this.#tell('state', 'lost'));
     else if (text === 'cut' || text === 'sleep') this.#away(text === 'cut' ? 'gateway' : 'partner', 6000);

@@ -2,30 +2,32 @@
 // any program that wants to speak as a console or an applet without a page.
 //
 // A pairing outlives its connection: seal and link are kept, and go on over the next one if the partner has kept them
-// too. Specification: docs/protocol/gateway.md, "Coming back".
+// too. Specification: docs/protocol/gateway.md, "Coming back". While there is a direct path as well
+// (docs/protocol/paths.md), the loss of the gateway interrupts nothing.
+import { type Direct, type DirectHost } from './direct';
 import { type GatewayError, type GatewayOptions } from './gateway';
-import { type Delivered, Link, LinkError } from './link';
+import { noCandidates, type PathReport } from './paths';
 import { type Return, ReturningLeg } from './returning';
-import { Seal, SealError } from './seal';
+import { type PairingError, Traffic } from './traffic';
 import { type Bytes, WireError } from './wire/codec';
-import { type Leaving, type ReportKind } from './wire/gateway';
+import { type Leaving, type Relaying, type ReportKind } from './wire/gateway';
 import { type Class } from './wire/link';
-import { encodeMessage, type Message, MESSAGES } from './wire/message';
+import { decodeMessageFrom, encodeMessage, isPathMessage, type Message, MESSAGES, type PathMessage } from './wire/message';
 import { type Right } from './wire/right';
 import { encodeSealFrame, SEAL_KIND } from './wire/seal';
 
 /** A partner that acknowledges nothing for so long, while the gateway says nothing either: the connection is dead. */
 const SILENCE = 10_000;
-
 export interface ChannelOptions extends GatewayOptions {
   /** The 32 bytes of the charter's binding. */
   binding: Bytes;
   /** Lost connections are made again, and pairings resumed; without it the first loss is the end. */
   returning?: Return;
+  /** Looks for direct paths; without it everything goes by the gateway. */
+  direct?: (host: DirectHost) => Direct;
 }
 
-/** Why a pairing is over although the leg is still there. */
-export type PairingError = SealError | LinkError | WireError;
+export type { PairingError };
 
 /** gateway: our connection is lost; partner: the partner's is. */
 export type Interruption = 'gateway' | 'partner';
@@ -45,6 +47,8 @@ export interface ChannelEvents {
   /** Ordered messages that the partner of a pairing now over has not acknowledged: it may have them or not. */
   undelivered?(messages: Bytes[]): void;
   partnerLeft?(reason: Leaving): void;
+  /** Another path is used, or something new is known of it. */
+  path?(report: PathReport): void;
   /** The pairing broke; nothing more comes until the next one. */
   broken?(error: PairingError): void;
   /** The leg is over; not called after `bye`. */
@@ -60,16 +64,24 @@ type Standing = 'apart' | 'handshake' | 'resuming' | 'together';
 export class Channel {
   private readonly leg: ReturningLeg;
   private standing: Standing = 'apart';
-  /** Number of the pairing at the gateway. */
-  private pairing = 0;
-  private seal: Seal | undefined;
-  private link: Link | undefined;
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Seal and link of the pairing; `undefined`: there is none. */
+  private traffic: Traffic | undefined;
+  private direct: Direct | undefined;
+  private servers: Relaying | undefined;
+  /** Whether `interrupted` was told and `resumed` was not. */
+  private away = false;
+  /** Whose connection was lost last. */
+  private lostBy: Interruption = 'gateway';
   private silence: ReturnType<typeof setTimeout> | undefined;
   private heardAt = 0;
+  private told = '';
   /** Applets only: whether the console's `Commit` of a new pairing has come. */
   private committed = false;
   private saidUnknown = false;
+  /** Consoles only: the applet says that it has not got our seal, but it answers on a direct path with it. */
+  private unknown = false;
+  /** Number of the pairing at the gateway. */
+  private pairing = 0;
   /** What ends or interrupts this pairing as soon as all that came before it is delivered. */
   private parting: (() => void) | undefined;
 
@@ -78,12 +90,19 @@ export class Channel {
     private readonly events: ChannelEvents,
   ) {
     this.leg = new ReturningLeg(options, options.returning, {
-      admitted: (session) => this.events.admitted?.(session),
+      admitted: (session) => {
+        this.lostBy = 'partner';
+        this.events.admitted?.(session);
+      },
       paired: (pairing) => this.pair(pairing),
       frame: (bytes) => this.frame(bytes),
       partnerLeft: (reason) => {
         if (reason === 'lost' && options.returning !== undefined) this.interrupt('partner');
         else this.afterArriving(() => this.unpair(), () => this.events.partnerLeft?.(reason)); // prettier-ignore
+      },
+      relaying: (servers) => {
+        this.servers = servers;
+        this.direct?.relaying(servers);
       },
       lost: () => this.interrupt('gateway'),
       closed: (error) => this.afterArriving(() => this.unpair(), () => this.events.closed?.(error)), // prettier-ignore
@@ -92,17 +111,30 @@ export class Channel {
 
   /** Whether the network has not yet taken what was sent. */
   get congested(): boolean {
-    return this.leg.buffered > 0;
+    return this.traffic?.congested === true;
   }
 
   /** Whether there is a pairing that goes on once both ends are there again. */
   get held(): boolean {
-    return this.seal !== undefined;
+    return this.traffic !== undefined;
+  }
+
+  /** The path in use, and why it is not a better one. */
+  get path(): PathReport {
+    const { traffic, direct } = this;
+    const none = { problem: 'unsupported' as const, attempts: 0, retryAt: undefined, here: noCandidates(), there: noCandidates() };
+    const report = direct?.report ?? none;
+    const active = traffic?.measured;
+    const kind = direct !== undefined && active?.direct === true ? direct.kind : 'relay';
+    let { problem } = report;
+    const other = traffic?.direct;
+    if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable ? 'slower' : 'silent';
+    return { kind, roundTrip: active?.roundTrip, loss: active?.loss ?? 0, problem, direct: report };
   }
 
   /**
-   * Sends a message in its class. Before `secured` it waits for the keys, while interrupted for the resumption unless
-   * only the newest of its class counts; without a pairing it is dropped.
+   * Sends a message in its class. Before `secured` it waits for the keys, while interrupted for the resumption (of a
+   * state the newest does); without a pairing it is dropped.
    */
   send(message: Message): void {
     this.sendBytes(MESSAGES[message.kind].class, encodeMessage(message));
@@ -110,18 +142,13 @@ export class Channel {
 
   /** Sends any bytes as a message of any class. */
   sendBytes(of: Class, message: Bytes): void {
-    const { link, seal } = this;
-    if (link === undefined || seal === undefined) return;
-    this.guard(() => {
-      const packet = link.send(of, message, performance.now());
-      if (packet !== undefined) seal.seal(packet);
-    });
+    this.traffic?.send(of, message);
     this.watch();
   }
 
   /** Seals any bytes as a packet of the link, well-formed or not. */
   sendPacket(packet: Bytes): void {
-    this.seal?.seal(packet);
+    this.traffic?.sendPacket(packet);
   }
 
   /** Sends any bytes to the partner, unsealed. */
@@ -144,6 +171,11 @@ export class Channel {
     this.leg.abandon('the network is gone');
   }
 
+  /** The network is another one now, or was away: a direct path is looked for again, unless there is one that answers. */
+  networkChanged(): void {
+    if (this.standing === 'together') this.direct?.networkChanged(this.carried);
+  }
+
   /** Leaves at once; what is still being sealed is lost. */
   bye(reason: Leaving): void {
     this.parting = undefined;
@@ -157,26 +189,34 @@ export class Channel {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, 500);
     });
-    await Promise.race([this.seal?.whenSent(), late]);
+    await Promise.race([this.traffic?.whenSent(), late]);
     clearTimeout(timer);
     this.bye(reason);
   }
 
   /** Ends the pairing because of what the partner did. */
   break(error: PairingError): void {
-    if (this.seal === undefined) return;
+    if (this.traffic === undefined) return;
     this.unpair();
     this.events.broken?.(error);
   }
 
-  /** Nothing can be sent any more; seal and link wait for the next connection, if the keys were made. */
+  private get carried(): boolean {
+    return this.traffic?.carried === true;
+  }
+
+  /** The gateway's connection is gone; seal and link wait for the next one, if the keys were made. */
   private interrupt(by: Interruption): void {
-    const kept = this.options.returning !== undefined && this.seal?.ready === true;
+    const kept = this.options.returning !== undefined && this.traffic?.ready === true;
+    this.lostBy = by;
     this.afterArriving(
       () => {
         if (!kept) this.unpair();
       },
-      () => this.events.interrupted?.(by),
+      () => {
+        if (kept && !this.away) this.review();
+        else this.events.interrupted?.(by);
+      },
     );
   }
 
@@ -184,7 +224,8 @@ export class Channel {
   private afterArriving(act: () => void, tell: () => void): void {
     this.part();
     this.standing = 'apart';
-    this.link?.pathDown();
+    // What was on its way by the gateway goes by another path, if there is one.
+    this.traffic?.disconnected();
     this.rest();
     const part = (): void => {
       if (this.parting !== part) return;
@@ -193,8 +234,8 @@ export class Channel {
       tell();
     };
     this.parting = part;
-    if (this.seal === undefined) part();
-    else void this.seal.whenOpened().then(part);
+    if (this.traffic === undefined) part();
+    else void this.traffic.whenOpened().then(part);
   }
 
   private part(): void {
@@ -205,39 +246,45 @@ export class Channel {
     this.part();
     this.pairing = pairing;
     this.saidUnknown = false;
-    const { seal, link } = this;
-    if (this.options.returning === undefined || seal?.ready !== true || link === undefined) {
+    this.unknown = false;
+    const { traffic } = this;
+    if (this.options.returning === undefined || traffic?.ready !== true) {
       this.startAfresh();
       return;
     }
     this.standing = 'resuming';
+    traffic.connected();
     // The console speaks first: if this opens, the applet still has its seal.
-    if (this.options.role === 'console') this.goOn(seal, link);
+    if (this.options.role === 'console') traffic.goOn();
   }
 
   private startAfresh(): void {
     this.unpair();
-    const link = new Link('ordered');
-    const seal: Seal = new Seal(this.options, {
-      frame: (frame) => {
-        if (this.seal === seal && this.flowing) this.leg.send(frame);
+    const mine = (act: () => void): void => {
+      if (this.traffic === traffic) act();
+    };
+    const { leg } = this;
+    const gateway = {
+      get buffered() {
+        return leg.buffered;
       },
-      packet: (packet, pairing) => this.opened(link, packet, pairing),
-      failed: (pairing) => this.failed(pairing),
-      ready: (code) => this.secured(code),
-      broken: (error) => this.break(error),
+      send: (frame: Bytes) => mine(() => this.standing !== 'apart' && this.leg.send(frame)),
+    };
+    const traffic: Traffic = new Traffic(this.options, gateway, {
+      ready: (code) => mine(() => this.secured(code)),
+      message: (bytes, of) => mine(() => this.message(bytes, of)),
+      opened: (path) => mine(() => this.opened(path)),
+      failed: (path) => mine(() => this.failed(path)),
+      changed: () => mine(() => this.review()),
+      broken: (error) => mine(() => this.break(error)),
     });
-    this.link = link;
-    this.seal = seal;
+    this.traffic = traffic;
     this.standing = 'handshake';
     this.committed = false;
-    seal.start();
+    traffic.connected();
+    traffic.goOn();
+    traffic.start();
     this.events.paired?.(this.pairing);
-  }
-
-  /** Whether sealed frames may leave: an applet that may have to resume waits for the console's word. */
-  private get flowing(): boolean {
-    return this.standing !== 'apart' && (this.standing !== 'resuming' || this.options.role === 'console');
   }
 
   private secured(code: string): void {
@@ -245,19 +292,39 @@ export class Channel {
     this.standing = 'together';
     this.leg.settled();
     this.events.secured?.(code);
+    this.openDirect();
+    this.traffic?.flush();
+    this.review();
     this.watch();
   }
 
-  /** Everything unacknowledged goes again, over the new connection. */
-  private goOn(seal: Seal, link: Link): void {
-    for (const packet of link.changePath('ordered', performance.now())) seal.seal(packet);
+  private openDirect(): void {
+    const { traffic } = this;
+    if (traffic === undefined || this.options.direct === undefined) return;
+    const mine = (): boolean => this.traffic === traffic;
+    const channel = this;
+    const host: DirectHost = {
+      get ready() {
+        return mine() && (channel.standing === 'together' || channel.carried);
+      },
+      send: (message) => {
+        if (mine()) this.send(message);
+      },
+      opened: (port) => traffic.addPort(port),
+      changed: () => {
+        if (mine()) this.review();
+      },
+    };
+    this.direct = this.options.direct(host);
+    if (this.servers !== undefined) this.direct.relaying(this.servers);
+    this.direct.begin();
   }
 
   private frame(bytes: Bytes): void {
     if (this.standing === 'apart') return;
     this.heardAt = performance.now();
     if (this.options.returning !== undefined && this.aboutPairing(bytes)) return;
-    this.seal?.receive(bytes, this.pairing);
+    this.traffic?.receive(bytes);
   }
 
   /** Frames that decide between resuming and beginning anew; whether this was one of them. */
@@ -265,7 +332,12 @@ export class Channel {
     const kind = bytes[0];
     if (this.options.role === 'console') {
       if (kind !== SEAL_KIND.unknown || bytes.length !== 1) return false;
-      if (this.standing === 'resuming') this.startAfresh();
+      if (this.standing === 'resuming') {
+        // Whoever says so, the gateway or the applet: as long as the applet answers, it has the seal.
+        if (this.carried) this.unknown = true;
+        else this.startAfresh();
+        return true;
+      }
       // Each sealed frame that the applet could not open was answered; later it is a forgery like any other.
       return this.standing === 'handshake';
     }
@@ -280,8 +352,8 @@ export class Channel {
     return true;
   }
 
-  private failed(pairing: number): void {
-    if (this.options.role !== 'applet' || this.standing !== 'resuming' || pairing !== this.pairing) return;
+  private failed(path: number): void {
+    if (this.options.role !== 'applet' || this.standing !== 'resuming' || path !== this.traffic?.relay) return;
     this.sayUnknown();
   }
 
@@ -291,87 +363,99 @@ export class Channel {
     this.leg.send(encodeSealFrame({ kind: 'unknown' }));
   }
 
-  private opened(link: Link, packet: Bytes, pairing: number): void {
+  private opened(path: number): void {
     // Only what came over this connection shows that the partner has the seal too.
-    if (this.standing === 'resuming' && pairing === this.pairing && this.link === link) this.resume(link);
-    this.receive(link, packet);
-  }
-
-  private resume(link: Link): void {
+    if (this.standing !== 'resuming' || path !== this.traffic?.relay) return;
     this.standing = 'together';
-    if (this.options.role === 'applet' && this.seal !== undefined) this.goOn(this.seal, link);
+    this.unknown = false;
+    if (this.options.role === 'applet') this.traffic.goOn();
     this.leg.settled();
-    this.events.resumed?.();
+    this.review();
+    this.direct?.begin();
     this.watch();
   }
 
-  private receive(link: Link, packet: Bytes): void {
-    let delivered: Delivered[] = [];
-    this.guard(() => {
-      delivered = link.receive(packet, performance.now());
-    });
-    for (const { class: of, message } of delivered) {
-      if (this.link !== link) return;
-      this.events.message?.(message, of);
+  private message(bytes: Bytes, of: Class): void {
+    if (of !== 'ordered' || !isPathMessage(bytes)) {
+      this.events.message?.(bytes, of);
+      return;
     }
-    this.wake(link);
+    try {
+      this.signalled(bytes);
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.break(error);
+    }
   }
 
-  /** Arms the timer for what the link owes, an acknowledgement for example. */
-  private wake(link: Link): void {
-    if (this.link !== link || this.timer !== undefined || link.wakeAt === undefined) return;
-    const wait = Math.max(link.wakeAt - performance.now(), 0);
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      for (const packet of link.due(performance.now())) this.seal?.seal(packet);
-      this.wake(link);
-    }, wait);
+  private signalled(bytes: Bytes): void {
+    const message = decodeMessageFrom(this.options.role === 'console' ? 'applet' : 'console', bytes, 'ordered') as PathMessage;
+    if (this.direct !== undefined) this.direct.receive(message);
+    else if (message.kind === 'path_offer') this.send({ kind: 'path_gone', attempt: message.attempt });
+  }
+
+  /** Tells when the last way is lost, when there is one again, and what is new of the path. */
+  private review(): void {
+    if (this.traffic?.ready !== true || this.parting !== undefined || this.standing === 'handshake') return;
+    const alive = this.standing === 'together' || this.carried;
+    if (!alive && this.unknown && this.standing === 'resuming') {
+      this.startAfresh();
+      return;
+    }
+    if (!alive && !this.away) {
+      this.away = true;
+      this.events.interrupted?.(this.lostBy);
+    } else if (alive && this.away) {
+      this.away = false;
+      this.events.resumed?.();
+    }
+    this.tellPath();
+  }
+
+  private tellPath(): void {
+    if (this.events.path === undefined) return;
+    const { path } = this;
+    const { kind, roundTrip, loss, problem, direct } = path;
+    const key = [kind, roundTrip?.toFixed(), (loss * 100).toFixed(), problem, direct.attempts, direct.retryAt?.getTime(), ...Object.values(direct.here), ...Object.values(direct.there)].join(); // prettier-ignore
+    if (key === this.told) return;
+    this.told = key;
+    this.events.path(path);
   }
 
   /** Arms the timer that notices a connection of which nobody says that it is dead. */
   private watch(): void {
     if (this.options.returning === undefined || this.silence !== undefined) return;
-    if (this.standing !== 'together' || this.link?.waitingSince === undefined) return;
+    if (this.standing !== 'together') return;
     const patience = this.options.returning.silence ?? SILENCE;
-    const wait = Math.max(this.link.waitingSince, this.heardAt) + patience - performance.now();
-    this.silence = setTimeout(
-      () => {
-        this.silence = undefined;
-        const since = Math.max(this.link?.waitingSince ?? Number.POSITIVE_INFINITY, this.heardAt);
-        if (this.standing === 'together' && performance.now() - since >= patience) {
-          this.leg.abandon('nothing is acknowledged any more');
-        } else {
-          this.watch();
-        }
-      },
-      Math.max(wait, 1),
-    );
-  }
-
-  private guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof LinkError || error instanceof WireError)) throw error;
-      this.break(error);
+    const since = Math.max(this.traffic?.relaySilentSince ?? performance.now(), this.heardAt);
+    const wait = since + patience - performance.now();
+    if (wait <= 0) {
+      this.leg.abandon('nothing is acknowledged any more');
+      return;
     }
+    this.silence = setTimeout(() => {
+      this.silence = undefined;
+      this.watch();
+    }, Math.max(wait, 1)); // prettier-ignore
   }
 
   private rest(): void {
-    clearTimeout(this.timer);
     clearTimeout(this.silence);
-    this.timer = undefined;
     this.silence = undefined;
   }
 
   private unpair(): void {
     this.rest();
-    const { link } = this;
+    const { traffic, direct } = this;
     this.standing = 'apart';
-    this.seal?.close();
-    this.seal = undefined;
-    this.link = undefined;
-    const undelivered = link?.unacknowledged('ordered') ?? [];
+    this.away = false;
+    this.unknown = false;
+    this.told = '';
+    this.traffic = undefined;
+    this.direct = undefined;
+    direct?.close();
+    traffic?.close();
+    const undelivered = traffic?.unacknowledged ?? [];
     if (undelivered.length > 0) this.events.undelivered?.(undelivered);
   }
 }

@@ -5,7 +5,7 @@ type Name = keyof RemoteSessionEvents;
 type Arguments<E extends Name> = Parameters<RemoteSessionEvents[E]>;
 type Listener = (args: unknown[]) => void;
 
-const LASTING: ReadonlySet<Name> = new Set<Name>(['state', 'monitors', 'peer', 'size', 'security_code', 'ended']);
+const LASTING: ReadonlySet<Name> = new Set<Name>(['state', 'path', 'monitors', 'peer', 'size', 'security_code', 'ended']);
 
 export class Emitter {
   private readonly listeners = new Map<Name, Set<Listener>>();

@@ -8,6 +8,7 @@ import {
   type Leaving,
   MAX_FRAME,
   type Refusal,
+  type Relaying,
   type ReportKind,
   type Role,
   SUBPROTOCOL,
@@ -64,6 +65,8 @@ export interface GatewayEvents {
   paired(pairing: number): void;
   frame(bytes: Bytes): void;
   partnerLeft(reason: Leaving): void;
+  /** The gateway's STUN and TURN service; each time in place of what it said before. */
+  relaying?(servers: Relaying): void;
   /** The leg is over; not called after `bye`. */
   closed(error: GatewayError): void;
 }
@@ -211,6 +214,9 @@ export class GatewayLeg {
         return;
       case 'partner_left':
         this.events.partnerLeft(frame.reason);
+        return;
+      case 'relaying':
+        this.events.relaying?.(frame);
         return;
       case 'frame':
         this.events.frame(frame.bytes);

@@ -1,8 +1,10 @@
 // What a page needs to know of a remote session, and nothing more.
+import { type PathReport } from './paths';
 import { type Right } from './wire/right';
 import { type Monitor } from './wire/screen';
 
 export type { Monitor, Right };
+export type { Candidates, DirectReport, PathName, PathProblem, PathReport } from './paths';
 
 export interface RemoteSessionOptions {
   /** Addresses of gateways, tried in this order. */
@@ -50,13 +52,15 @@ export interface ChatMessage {
   at: Date;
 }
 
-/** What a session tells; a late listener to `state`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
+/** What a session tells; a late listener to `state`, `path`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
 export interface RemoteSessionEvents {
   /**
    * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `charter_refused`, `gateway` or `partner`;
    * `since`, with `reconnecting` and `offline`, when the connection was lost.
    */
   state: (state: LinkState, detail?: string, since?: Date) => void;
+  /** Another path is used, or something new is known of it. */
+  path: (path: PathReport) => void;
   /** A line of the end user's; own lines are only returned by `sendChat`. */
   chat: (line: ChatMessage) => void;
   typing: (typing: boolean) => void;
@@ -75,7 +79,8 @@ export interface RemoteSessionEvents {
 export interface RemoteSession {
   /** Returns what ends the listening. */
   on<E extends keyof RemoteSessionEvents>(event: E, f: RemoteSessionEvents[E]): () => void;
-  readonly path: 'relay';
+  /** The way that the messages take at the moment. */
+  readonly path: PathReport;
   /** Whether the charter allows all rights to be asked in one prompt. */
   readonly singlePrompt: boolean;
   /** What may be asked at most. */

@@ -1,217 +1,313 @@
-// The link between console and applet: belay-link/1. A pure machine: time comes in as milliseconds, packets go out as
-// bytes. Specification: docs/protocol/link.md.
-import { type Bytes } from './wire/codec';
-import { type Class, decodePacket, encodePacket, isReliable, type ReliableClass } from './wire/link';
+// The link between console and applet: belay-link/2. A pure machine: time comes in as milliseconds, packets go out as
+// bytes, each for one path. Specification: docs/protocol/link.md.
+import { StateInbox, StreamInbox } from './link/inbox';
+import { LinkError, type LinkFault, StateOutbox, StreamOutbox } from './link/outbox';
+import { Path, type PathKind, type Sent } from './link/path';
+import { type Bytes, Writer } from './wire/codec';
+import {
+  type Class,
+  decodePacket,
+  isStream,
+  type Piece,
+  STATES,
+  type State,
+  type Stream,
+  STREAMS,
+  writeAck,
+  writePing,
+} from './wire/link';
 
-/** How many messages of a class are held that arrived too early. */
-export const MAX_EARLY = 256;
-export const MAX_UNACKNOWLEDGED = 4096;
-export const MAX_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
+export { LinkError, type LinkFault, type PathKind };
+export { MAX_AHEAD } from './link/inbox';
+export { MAX_UNACKNOWLEDGED } from './link/outbox';
+
 /** A little less than the 20 ms promised, for the timer's own delay. */
 const ACKNOWLEDGE_WITHIN = 15;
-const RESEND_AT_LEAST = 100;
-const RESEND_AT_MOST = 2000;
-
-/** ordered: the relay, which loses nothing; lossy: a path that may lose, repeat and reorder packets. */
-export type PathKind = 'ordered' | 'lossy';
-
-/** overflow: the partner has not acknowledged for too long; acknowledgement: it acknowledged what was never sent. */
-export type LinkFault = 'overflow' | 'acknowledgement';
-
-export class LinkError extends Error {
-  override readonly name = 'LinkError';
-  constructor(
-    readonly fault: LinkFault,
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
-interface Unacknowledged {
-  number: number;
-  message: Bytes;
-  sentAt: number;
-  /** How long to wait before it is sent again. */
-  patience: number;
-  resent: boolean;
-}
-
-class Sending {
-  next = 0;
-  bytes = 0;
-  kept: Unacknowledged[] = [];
-}
-
-class Receiving {
-  next = 0;
-  early = new Map<number, Bytes>();
-}
+/** Another path has to be better by so much before it is taken. */
+const [BETTER_BY_SHARE, BETTER_BY] = [0.1, 2];
+const ANSWERED_BEFORE_CHANGE = 3;
+/** Pongs that wait to be sent; a partner that pings faster is not answered every time. */
+const MAX_PONGS = 64;
+/** Bytes of a packet besides its data: acknowledgements of every class. */
+const HEAD = 5 * (11 + 8 * 16);
 
 export interface Delivered {
   class: Class;
   message: Bytes;
 }
 
+/** A packet, and the path on which it is to leave. */
+export interface Outgoing {
+  path: number;
+  packet: Bytes;
+}
+
+export interface Measured {
+  usable: boolean;
+  /** Whether it has been measured often enough to be chosen. */
+  settled: boolean;
+  /** Smoothed round trip in milliseconds; `undefined`: none was measured yet. */
+  roundTrip: number | undefined;
+  /** Share of what was sent that was lost, 0 to 1. */
+  loss: number;
+}
+
+interface Owed {
+  at: number;
+  /** Packets of a stream since the last acknowledgement. */
+  packets: number;
+}
+
 export class Link {
-  private readonly sending: Record<ReliableClass, Sending> = { ordered: new Sending(), input: new Sending() };
-  private readonly receiving: Record<ReliableClass, Receiving> = { ordered: new Receiving(), input: new Receiving() };
-  /** Next number to send, and lowest number still taken, of the classes of which only the newest counts. */
-  private readonly newestSent = { screen: 0, cursor: 0, seen: 0 };
-  private readonly newestTaken = { screen: 0, cursor: 0, seen: 0 };
-  private acknowledgeAt: number | undefined;
-  private roundTrip: number | undefined;
+  private readonly streams: Record<Stream, StreamOutbox> = {
+    ordered: new StreamOutbox('ordered'),
+    input: new StreamOutbox('input'),
+    screen: new StreamOutbox('screen'),
+  };
+  private readonly states: Record<State, StateOutbox> = { cursor: new StateOutbox('cursor'), seen: new StateOutbox('seen') };
+  private readonly inboxes: Record<Stream, StreamInbox> = {
+    ordered: new StreamInbox('ordered'),
+    input: new StreamInbox('input'),
+    screen: new StreamInbox('screen'),
+  };
+  private readonly newest: Record<State, StateInbox> = { cursor: new StateInbox(), seen: new StateInbox() };
+  private readonly owed = new Map<Class, Owed>();
+  private readonly paths = new Map<number, Path>();
+  private pongs: { path: number; number: number }[] = [];
+  private chosen: Path | undefined;
 
-  constructor(private path: PathKind | undefined) {}
-
-  /**
-   * The packet that carries this message, to be sent at once; `undefined` without a path: then a reliable message waits
-   * for the next one, any other is superseded. Throws `LinkError` when the link is lost.
-   */
-  send(of: Class, message: Bytes, now: number): Bytes | undefined {
-    if (!isReliable(of)) {
-      const number = this.newestSent[of];
-      this.newestSent[of] = number + 1;
-      if (this.path === undefined) return undefined;
-      return this.packet({ class: of, number, message });
-    }
-    const sending = this.sending[of];
-    if (sending.kept.length >= MAX_UNACKNOWLEDGED || sending.bytes + message.length > MAX_UNACKNOWLEDGED_BYTES) {
-      throw new LinkError('overflow', 'the partner has not acknowledged for too long, connect again');
-    }
-    const number = sending.next;
-    sending.next = number + 1;
-    sending.bytes += message.length;
-    sending.kept.push({ number, message, sentAt: now, patience: this.patience(), resent: false });
-    if (this.path === undefined) return undefined;
-    return this.packet({ class: of, number, message });
+  /** The path that everything but pings and pongs goes on; `undefined`: there is none yet. */
+  get active(): number | undefined {
+    return this.chosen?.id;
   }
 
-  /** Takes a packet; what it completes is returned in order. Throws `WireError` or `LinkError` on a breach. */
-  receive(bytes: Bytes, now: number): Delivered[] {
-    const { acknowledgement, carried } = decodePacket(bytes);
-    this.acknowledged('ordered', acknowledgement.ordered, now);
-    this.acknowledged('input', acknowledgement.input, now);
-    if (carried === undefined) return [];
-    const { class: of, number, message } = carried;
-    if (!isReliable(of)) {
-      if (number < this.newestTaken[of]) return [];
-      this.newestTaken[of] = number + 1;
-      return [{ class: of, message }];
-    }
-    this.acknowledgeAt ??= now + ACKNOWLEDGE_WITHIN;
-    return this.take(of, number, message);
+  /** There is another path; `id` is the owner's name for it, used once. */
+  addPath(id: number, kind: PathKind, now: number): void {
+    const path = new Path(id, kind, now);
+    this.paths.set(id, path);
+    this.choose();
   }
 
-  /** Packets that are due: messages to send again, and an acknowledgement if one is owed. */
-  due(now: number): Bytes[] {
-    const packets: Bytes[] = [];
-    if (this.path === undefined) return packets;
-    if (this.path === 'lossy') {
-      for (const of of ['ordered', 'input'] as const) {
-        for (const kept of this.sending[of].kept) {
-          if (now - kept.sentAt >= kept.patience) {
-            kept.sentAt = now;
-            kept.patience = Math.min(kept.patience * 2, RESEND_AT_MOST);
-            packets.push(this.again(of, kept));
-          }
-        }
-      }
-    }
-    if (this.acknowledgeAt !== undefined && now >= this.acknowledgeAt) packets.push(this.packet());
-    return packets;
+  /** A path is gone; what was on its way there goes again. */
+  removePath(id: number): void {
+    const path = this.paths.get(id);
+    if (path === undefined) return;
+    this.paths.delete(id);
+    this.pongs = this.pongs.filter((pong) => pong.path !== id);
+    if (this.chosen === path) this.chosen = undefined;
+    this.choose();
   }
 
-  /** When `due` will next have something, in the same clock; `undefined`: not without a new event. */
-  get wakeAt(): number | undefined {
-    if (this.path === undefined) return undefined;
-    let wake = this.acknowledgeAt ?? Number.POSITIVE_INFINITY;
-    if (this.path === 'lossy') {
-      for (const of of ['ordered', 'input'] as const) {
-        for (const kept of this.sending[of].kept) wake = Math.min(wake, kept.sentAt + kept.patience);
-      }
-    }
-    return Number.isFinite(wake) ? wake : undefined;
+  /** `undefined`: there is no such path. */
+  measured(id: number): Measured | undefined {
+    const path = this.paths.get(id);
+    if (path === undefined) return undefined;
+    const settled = path.answered >= ANSWERED_BEFORE_CHANGE;
+    return { usable: path.usable, settled, roundTrip: path.latency.smoothed, loss: path.loss };
   }
 
-  /** Since when the oldest reliable message has been waiting for its acknowledgement; `undefined`: none does. */
-  get waitingSince(): number | undefined {
-    const oldest = [this.sending.ordered.kept[0], this.sending.input.kept[0]];
-    const since = Math.min(...oldest.map((kept) => kept?.sentAt ?? Number.POSITIVE_INFINITY));
+  /** Since when a path owes an answer or an acknowledgement; `undefined`: it owes none. */
+  silentSince(id: number): number | undefined {
+    const path = this.paths.get(id);
+    const since = Math.min(path?.silentSince ?? Number.POSITIVE_INFINITY, path?.waitingSince ?? Number.POSITIVE_INFINITY);
     return Number.isFinite(since) ? since : undefined;
   }
 
-  /** The messages of a reliable class that the partner has not acknowledged, oldest first. */
-  unacknowledged(of: ReliableClass): Bytes[] {
-    return this.sending[of].kept.map(({ message }) => message);
+  /** Takes a message, to be sent as soon as a path takes it: `poll` then. Throws `LinkError` when the link is lost. */
+  send(of: Class, message: Bytes): void {
+    if (isStream(of)) this.streams[of].push(message);
+    else this.states[of].push(message);
   }
 
-  /** There is no path any more; what is not acknowledged waits for the next one. */
-  pathDown(): void {
-    this.path = undefined;
+  /** Takes a packet that came on a path; what it completes is returned in order. Throws `WireError` or `LinkError` on a breach. */
+  receive(id: number, packet: Bytes, now: number): Delivered[] {
+    const delivered: Delivered[] = [];
+    let settle = false;
+    for (const piece of decodePacket(packet)) {
+      settle ||= piece.kind === 'ack';
+      this.take(id, piece, now, delivered);
+    }
+    if (settle) this.settle(now);
+    return delivered;
   }
 
   /**
-   * The link goes on over another path: everything unacknowledged is to be sent again, now; at least an
-   * acknowledgement, so that the partner hears that there is a path.
+   * The next packet to send; to be called until there is none, after each event and at `wakeAt`. `room`: whether a path
+   * takes more data at the moment.
    */
-  changePath(path: PathKind, now: number): Bytes[] {
-    this.path = path;
-    this.roundTrip = undefined;
-    const packets: Bytes[] = [];
-    for (const of of ['ordered', 'input'] as const) {
-      for (const kept of this.sending[of].kept) {
-        kept.sentAt = now;
-        kept.patience = this.patience();
-        packets.push(this.again(of, kept));
+  poll(now: number, room: (path: number) => boolean): Outgoing | undefined {
+    this.pass(now);
+    return this.pong() ?? this.ping(now) ?? this.carry(now, room);
+  }
+
+  /** When `poll` will next have something, in the same clock; `undefined`: not without a new event. */
+  get wakeAt(): number | undefined {
+    let wake = Number.POSITIVE_INFINITY;
+    for (const path of this.paths.values()) wake = Math.min(wake, path.wakeAt);
+    if (this.chosen !== undefined) for (const { at } of this.owed.values()) wake = Math.min(wake, at);
+    return Number.isFinite(wake) ? wake : undefined;
+  }
+
+  /** Whether everything sent in streams has been acknowledged. */
+  get allArrived(): boolean {
+    return STREAMS.every((of) => this.streams[of].allArrived);
+  }
+
+  /** Whether there is data that waits for its turn, or for room. */
+  get hasMore(): boolean {
+    return STREAMS.some((of) => this.streams[of].hasMore) || STATES.some((of) => this.states[of].hasMore);
+  }
+
+  /** The messages of a stream that the partner has not acknowledged, oldest first. */
+  unacknowledged(of: Stream): Bytes[] {
+    return this.streams[of].unacknowledged;
+  }
+
+  private take(id: number, piece: Piece, now: number, delivered: Delivered[]): void {
+    switch (piece.kind) {
+      case 'ack':
+        if (isStream(piece.class)) this.streams[piece.class].acknowledged(piece.next, piece.ranges);
+        else this.states[piece.class].acknowledged(piece.next);
+        return;
+      case 'data': {
+        const of = piece.class;
+        const inbox = this.inboxes[of];
+        const taken = inbox.take(piece.offset, piece.bytes, (message) => delivered.push({ class: of, message }));
+        this.owe(of, now, this.paths.get(id)?.kind === 'datagram', taken === 'gap' || taken === 'filled');
+        return;
       }
-    }
-    if (packets.length === 0) packets.push(this.packet());
-    return packets;
-  }
-
-  private again(of: ReliableClass, kept: Unacknowledged): Bytes {
-    kept.resent = true;
-    return this.packet({ class: of, number: kept.number, message: kept.message });
-  }
-
-  private packet(carried?: { class: Class; number: number; message: Bytes }): Bytes {
-    this.acknowledgeAt = undefined;
-    return encodePacket({ ordered: this.receiving.ordered.next, input: this.receiving.input.next }, carried);
-  }
-
-  private patience(): number {
-    return Math.min(Math.max(3 * (this.roundTrip ?? 0), RESEND_AT_LEAST), RESEND_AT_MOST);
-  }
-
-  private acknowledged(of: ReliableClass, next: number, now: number): void {
-    const sending = this.sending[of];
-    if (next > sending.next) {
-      throw new LinkError('acknowledgement', `${of} message ${next - 1} was acknowledged before it was sent`);
-    }
-    for (let first = sending.kept[0]; first !== undefined && first.number < next; first = sending.kept[0]) {
-      sending.kept.shift();
-      sending.bytes -= first.message.length;
-      if (!first.resent) {
-        const sample = Math.max(now - first.sentAt, 0);
-        this.roundTrip = this.roundTrip === undefined ? sample : this.roundTrip * 0.875 + sample * 0.125;
-      }
+      case 'state':
+        if (this.newest[piece.class].take(piece.number)) delivered.push({ class: piece.class, message: piece.message });
+        this.owe(piece.class, now, false, false);
+        return;
+      case 'ping':
+        if (this.paths.has(id) && this.pongs.length < MAX_PONGS) this.pongs.push({ path: id, number: piece.number });
+        return;
+      case 'pong':
+        this.paths.get(id)?.pong(piece.number, now);
+        this.choose();
+        return;
     }
   }
 
-  private take(of: ReliableClass, number: number, message: Bytes): Delivered[] {
-    const receiving = this.receiving[of];
-    if (number < receiving.next) return [];
-    if (number > receiving.next) {
-      if (receiving.early.size < MAX_EARLY) receiving.early.set(number, message);
-      return [];
+  private owe(of: Class, now: number, datagram: boolean, news: boolean): void {
+    const owed = this.owed.get(of) ?? { at: now + ACKNOWLEDGE_WITHIN, packets: 0 };
+    owed.packets += 1;
+    if (datagram && (news || owed.packets >= 2)) owed.at = now;
+    this.owed.set(of, owed);
+  }
+
+  private settle(now: number): void {
+    for (const path of this.paths.values()) {
+      this.again(path.settle((sent) => this.hasArrived(sent), now));
     }
-    const delivered: Delivered[] = [];
-    for (let next: Bytes | undefined = message; next !== undefined; next = receiving.early.get(receiving.next)) {
-      receiving.early.delete(receiving.next);
-      receiving.next += 1;
-      delivered.push({ class: of, message: next });
+  }
+
+  private hasArrived(sent: Sent): boolean {
+    return isStream(sent.class) ? this.streams[sent.class].hasArrived(sent.from, sent.to) : this.states[sent.class].hasArrived(sent.from);
+  }
+
+  private again(lost: readonly Sent[]): void {
+    for (const sent of lost) {
+      if (isStream(sent.class)) this.streams[sent.class].lose(sent.from, sent.to);
+      else this.states[sent.class].lose(sent.from);
     }
-    return delivered;
+  }
+
+  /** What time alone brings. */
+  private pass(now: number): void {
+    for (const path of this.paths.values()) {
+      this.again(path.timedOut(now));
+      path.check(now);
+    }
+    if (this.chosen?.usable !== true) this.choose();
+  }
+
+  private choose(): void {
+    const { chosen } = this;
+    let best: Path | undefined;
+    for (const path of this.paths.values()) {
+      if (path.usable && (best === undefined || path.score < best.score)) best = path;
+    }
+    if (best === undefined || best === chosen) return;
+    if (chosen?.usable === true) {
+      const better = chosen.score - best.score;
+      if (best.answered < ANSWERED_BEFORE_CHANGE || better < BETTER_BY || better < BETTER_BY_SHARE * chosen.score) return;
+    }
+    this.chosen = best;
+    // Whatever is still on its way elsewhere: it goes again here.
+    for (const path of this.paths.values()) path.forget();
+    for (const of of STREAMS) this.streams[of].loseAll();
+    for (const of of STATES) this.states[of].loseAll();
+  }
+
+  private pong(): Outgoing | undefined {
+    const pong = this.pongs.shift();
+    if (pong === undefined) return undefined;
+    const w = new Writer();
+    writePing(w, 'pong', pong.number);
+    return { path: pong.path, packet: w.finish() };
+  }
+
+  private ping(now: number): Outgoing | undefined {
+    for (const path of this.paths.values()) {
+      const number = path.ping(now);
+      if (number === undefined) continue;
+      const w = new Writer();
+      writePing(w, 'ping', number);
+      return { path: path.id, packet: w.finish() };
+    }
+    return undefined;
+  }
+
+  private carry(now: number, room: (path: number) => boolean): Outgoing | undefined {
+    const path = this.chosen;
+    if (path === undefined) return undefined;
+    if (this.hasMore && room(path.id)) {
+      const packet = this.streamPacket(path, 'input', now) ?? this.streamPacket(path, 'ordered', now) ?? this.statePacket(path, now) ?? this.streamPacket(path, 'screen', now); // prettier-ignore
+      if (packet !== undefined) return { path: path.id, packet };
+    }
+    for (const { at } of this.owed.values()) {
+      if (at > now) continue;
+      const w = new Writer(HEAD);
+      this.acknowledge(w);
+      return { path: path.id, packet: w.finish() };
+    }
+    return undefined;
+  }
+
+  private streamPacket(path: Path, of: Stream, now: number): Bytes | undefined {
+    const stream = this.streams[of];
+    const taken = stream.take(path.pieceSize);
+    if (taken === undefined) return undefined;
+    const { from, to, first } = taken;
+    const w = new Writer(HEAD + StreamOutbox.size(from, to));
+    this.acknowledge(w);
+    stream.write(w, from, to);
+    path.sending({ class: of, from, to, first }, now);
+    return w.finish();
+  }
+
+  private statePacket(path: Path, now: number): Bytes | undefined {
+    for (const of of STATES) {
+      const taken = this.states[of].take();
+      if (taken === undefined) continue;
+      const { number, message } = taken;
+      const w = new Writer(HEAD + StateOutbox.size(message));
+      this.acknowledge(w);
+      this.states[of].write(w, number, message);
+      path.sending({ class: of, from: number, to: number + 1, first: true }, now);
+      return w.finish();
+    }
+    return undefined;
+  }
+
+  /** All that is owed goes before what is sent anyway. */
+  private acknowledge(w: Writer): void {
+    for (const of of this.owed.keys()) {
+      if (isStream(of)) writeAck(w, of, this.inboxes[of].next, this.inboxes[of].ranges());
+      else writeAck(w, of, this.newest[of].next, []);
+    }
+    this.owed.clear();
   }
 }

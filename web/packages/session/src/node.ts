@@ -2,8 +2,10 @@
 // for programs under Node that speak as a console or an applet.
 export * from './channel';
 export * from './charter';
+export * from './direct';
 export * from './gateway';
 export * from './link';
+export * from './paths';
 export * from './screen/picture';
 export * from './screen/view';
 export * from './screen/zstd';

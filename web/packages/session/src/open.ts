@@ -1,4 +1,5 @@
 // Opens a remote session in a page.
+import { ConsoleDirect } from './direct';
 import { attachInput } from './input';
 import { watchNetwork } from './network';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
@@ -16,6 +17,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     cursor: new CanvasCursor(canvas),
     attachInput: (stage, target) => attachInput(stage, canvas, target),
     watchNetwork,
+    direct: (host) => new ConsoleDirect(host),
     zstd: sharedZstd(),
     version: packageJson.version,
     platform: 'browser',

@@ -111,6 +111,7 @@ export class ReturningLeg {
         paired: (pairing) => mine(() => this.events.paired(pairing)),
         frame: (bytes) => mine(() => this.events.frame(bytes)),
         partnerLeft: (reason) => mine(() => this.events.partnerLeft(reason)),
+        relaying: (servers) => mine(() => this.events.relaying?.(servers)),
         closed: (error) => mine(() => this.closed(error)),
       },
     );

@@ -38,12 +38,12 @@ export class SealError extends Error {
 
 /** What the seal tells its owner. Nothing is called any more after `broken` or `close`. */
 export interface SealEvents {
-  /** A frame to send, in this order. */
-  frame(frame: Bytes): void;
-  /** A packet of the partner's, in its order of arrival; `pairing` as given to `receive` with its frame. */
-  packet(packet: Bytes, pairing: number): void;
+  /** A frame to send, in this order; `path` as given to `seal` with its packet, `undefined` for one of the handshake. */
+  frame(frame: Bytes, path: number | undefined): void;
+  /** A packet of the partner's, in its order of arrival; `path` as given to `receive` with its frame. */
+  packet(packet: Bytes, path: number): void;
   /** A frame did not open, or was none. */
-  failed?(pairing: number): void;
+  failed?(path: number): void;
   /** The keys are made; the security code has six digits. */
   ready(code: string): void;
   /** The pairing is over. */
@@ -76,9 +76,9 @@ export class Seal {
   private keys: Keys | undefined;
   private confirmed: boolean;
   /** Packets that wait for the keys, or for the partner's first packet. */
-  private unsealed: Bytes[] = [];
+  private unsealed: [packet: Bytes, path: number][] = [];
   /** Frames that came while the keys were being made. */
-  private unopened: [frame: SealFrame, pairing: number][] = [];
+  private unopened: [frame: SealFrame, path: number][] = [];
   private nextCounter = 0;
   private failures = 0;
   private readonly window = new ReplayWindow();
@@ -113,11 +113,11 @@ export class Seal {
   }
 
   /** Seals a packet and hands it to `frame`; before the keys are there it waits for them. */
-  seal(packet: Bytes): void {
+  seal(packet: Bytes, path = 0): void {
     if (this.phase === 'over') return;
     const keys = this.keys;
     if (keys === undefined || !this.confirmed) {
-      this.unsealed.push(packet);
+      this.unsealed.push([packet, path]);
       return;
     }
     const counter = this.nextCounter;
@@ -139,25 +139,25 @@ export class Seal {
         frame.set(head);
         frame.set(new Uint8Array(ciphertext), SEALED_HEAD);
         this.run(() => keys.sealing.used(counter));
-        this.events.frame(frame);
+        this.events.frame(frame, path);
       },
       (cause) => this.break(new SealError('crypto', 'a packet could not be sealed', { cause })),
     );
   }
 
-  /** Takes a frame of the partner's; `pairing` is the pairing at the gateway in which it came. */
-  receive(bytes: Bytes, pairing = 0): void {
+  /** Takes a frame of the partner's; `path` is the owner's name for the way on which it came. */
+  receive(bytes: Bytes, path = 0): void {
     if (this.phase === 'over') return;
     let frame: SealFrame;
     try {
       frame = decodeSealFrame(bytes);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
-      if (this.phase === 'ready') this.fail(pairing);
+      if (this.phase === 'ready') this.fail(path);
       else this.break(new SealError('frame', `bad frame in the handshake: ${error.message}`, { cause: error }));
       return;
     }
-    this.take(frame, pairing);
+    this.take(frame, path);
   }
 
   /** Resolves when everything sealed so far has been handed to `frame`. */
@@ -179,13 +179,13 @@ export class Seal {
     this.unopened = [];
   }
 
-  private take(frame: SealFrame, pairing: number): void {
+  private take(frame: SealFrame, path: number): void {
     if (this.phase === 'deriving' || this.phase === 'idle') {
       if (this.unopened.length >= 64) this.break(new SealError('frame', 'too many frames in the handshake'));
-      else this.unopened.push([frame, pairing]);
+      else this.unopened.push([frame, path]);
     } else if (this.phase === 'ready') {
-      if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext, pairing);
-      else this.fail(pairing);
+      if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext, path);
+      else this.fail(path);
     } else if (this.phase === 'waiting') {
       this.run(() => this.advance(frame));
     }
@@ -244,18 +244,18 @@ export class Seal {
 
   private sealWaiting(): void {
     if (!this.confirmed || this.keys === undefined) return;
-    for (const packet of this.unsealed.splice(0)) this.seal(packet);
+    for (const [packet, path] of this.unsealed.splice(0)) this.seal(packet, path);
   }
 
   private replay(): void {
-    for (const [frame, pairing] of this.unopened.splice(0)) this.take(frame, pairing);
+    for (const [frame, path] of this.unopened.splice(0)) this.take(frame, path);
   }
 
-  private open(counter: number, ciphertext: Bytes, pairing: number): void {
+  private open(counter: number, ciphertext: Bytes, path: number): void {
     const keys = this.keys;
     if (keys === undefined) return;
     if (ciphertext.length < TAG) {
-      this.fail(pairing);
+      this.fail(path);
       return;
     }
     const key = keys.opening.key(counter);
@@ -267,7 +267,7 @@ export class Seal {
       (plaintext) => {
         if (this.phase === 'over') return;
         if (!this.window.take(counter)) {
-          this.fail(pairing);
+          this.fail(path);
           return;
         }
         this.failures = 0;
@@ -276,24 +276,24 @@ export class Seal {
           this.confirmed = true;
           this.sealWaiting();
         }
-        this.events.packet(new Uint8Array(plaintext), pairing);
+        this.events.packet(new Uint8Array(plaintext), path);
       },
-      () => this.fail(pairing),
+      () => this.fail(path),
     );
   }
 
-  private fail(pairing: number): void {
+  private fail(path: number): void {
     if (this.phase === 'over') return;
     this.failures += 1;
     if (this.failures >= MAX_FAILURES) {
       this.break(new SealError('failures', `${MAX_FAILURES} packets in a row did not open`));
     } else {
-      this.events.failed?.(pairing);
+      this.events.failed?.(path);
     }
   }
 
   private emit(frame: SealFrame): void {
-    if (this.phase !== 'over') this.events.frame(encodeSealFrame(frame));
+    if (this.phase !== 'over') this.events.frame(encodeSealFrame(frame), undefined);
   }
 
   private run(step: () => Promise<void>): void {

@@ -4,12 +4,14 @@ import { Away } from './away';
 import { Channel, type ChannelOptions, type Interruption } from './channel';
 import { type Charter, readCharter } from './charter';
 import { Consent } from './consent';
+import { type Direct, type DirectHost } from './direct';
 import { Emitter } from './emitter';
 import { type Connect, type GatewayError } from './gateway';
 import { Attachments } from './attachments';
 import { type InputTarget, textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
 import { type NetworkNews } from './network';
+import { type PathReport } from './paths';
 import { type Return } from './returning';
 import { type CursorSink } from './screen/cursor';
 import { ScreenError } from './screen/picture';
@@ -36,6 +38,8 @@ export interface SessionParts {
   attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
   zstd: Promise<Zstd>;
   connect?: Connect;
+  /** Looks for direct paths; without it everything goes by the gateway. */
+  direct?: (host: DirectHost) => Direct;
   /** Tells what the browser knows of the network; returns what ends that. */
   watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
   /** How a lost connection comes back, if not as usual. */
@@ -47,7 +51,6 @@ export interface SessionParts {
 }
 
 export class ConsoleSession implements RemoteSession {
-  readonly path = 'relay';
   readonly singlePrompt: boolean;
   private readonly emitter = new Emitter();
   private readonly charter: Charter;
@@ -114,6 +117,7 @@ export class ConsoleSession implements RemoteSession {
       binding: fromHex(options.binding),
       returning,
       ...(parts.connect === undefined ? {} : { connect: parts.connect }),
+      ...(parts.direct === undefined ? {} : { direct: parts.direct }),
     };
     this.channel = new Channel(channelOptions, {
       admitted: () => this.admitted(),
@@ -122,6 +126,7 @@ export class ConsoleSession implements RemoteSession {
       message: (bytes, of) => this.receive(bytes, of),
       interrupted: (by) => this.interrupted(by),
       resumed: () => this.resumed(),
+      path: (path) => this.emitter.emit('path', path),
       undelivered: (messages) => this.undelivered(messages),
       partnerLeft: (reason) => this.partnerLeft(reason),
       broken: (error) => this.lose(error instanceof WireError ? 'breach' : `broken_${error.fault}`),
@@ -132,6 +137,10 @@ export class ConsoleSession implements RemoteSession {
       (zstd) => this.decoderReady(zstd),
       () => this.lose('no_webassembly'),
     );
+  }
+
+  get path(): PathReport {
+    return this.channel.path;
   }
 
   get rights(): Right[] {
@@ -210,7 +219,8 @@ export class ConsoleSession implements RemoteSession {
 
   private admitted(): void {
     if (this.channel.held) {
-      this.away.begin('partner');
+      // A direct path may have carried the session all the while.
+      if (this.away.since !== undefined) this.away.begin('partner');
     } else {
       this.away.end();
       this.enter('waiting_for_applet');
@@ -261,10 +271,14 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private networkChanged(news: NetworkNews): void {
-    if (news === 'down') this.channel.abandon();
-    else if (this.away.since !== undefined) this.channel.tryNow();
+    if (news === 'down') {
+      this.channel.abandon();
+      return;
+    }
+    this.channel.tryNow();
+    if (news !== 'looked_at') this.channel.networkChanged();
     // Something to acknowledge shows whether the connection still lives.
-    else if (this.state === 'connected') this.channel.send({ kind: 'typing', on: this.typingSent });
+    if (this.state === 'connected') this.channel.send({ kind: 'typing', on: this.typingSent });
   }
 
   private connected(): void {
@@ -375,6 +389,10 @@ export class ConsoleSession implements RemoteSession {
       case 'screen_close':
       case 'screen_resync':
       case 'screen_seen':
+      case 'path_offer':
+      case 'path_answer':
+      case 'path_candidate':
+      case 'path_gone':
       case 'move':
       case 'press':
       case 'wheel':
@@ -382,7 +400,7 @@ export class ConsoleSession implements RemoteSession {
       case 'text':
       case 'combination':
       case 'release_all':
-        // Refused before as coming from the wrong end.
+        // Refused before as coming from the wrong end, or taken by the channel.
         return;
     }
   }

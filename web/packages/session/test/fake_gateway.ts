@@ -13,6 +13,8 @@ export class FakeGateway {
   readonly frames: [role: string, bytes: Bytes][] = [];
   /** Changes or swallows what is forwarded: a gateway that is not honest. */
   tamper: ((role: string, bytes: Bytes) => Bytes[]) | undefined;
+  /** How long a frame takes to a leg, in milliseconds. */
+  delay = 0;
   /** Return tickets not used yet, in hexadecimal; taken out of here a ticket is no longer known. */
   readonly tickets = new Set<string>();
   private readonly issued = new Set<string>();
@@ -25,6 +27,7 @@ export class FakeGateway {
     const socket = new FakeSocket(
       (bytes) => this.receive(socket, bytes, url, refusal),
       () => this.gone(socket, 'lost'),
+      () => this.delay,
     );
     setTimeout(() => {
       if (refusal === 'unreachable') socket.closed();
@@ -102,7 +105,19 @@ export class FakeGateway {
   }
 }
 
+/** Things done later in the order in which they were asked for; timers of a browser overtake each other. */
+class Later {
+  private readonly acts: (() => void)[] = [];
+
+  push(act: () => void, delay = 0): void {
+    this.acts.push(act);
+    setTimeout(() => this.acts.shift()?.(), delay);
+  }
+}
+
 class FakeSocket implements Socket {
+  private readonly leaving = new Later();
+  private readonly arriving = new Later();
   binaryType = '';
   readonly bufferedAmount = 0;
   onopen: ((event: never) => void) | null = null;
@@ -113,20 +128,21 @@ class FakeSocket implements Socket {
   constructor(
     private readonly sent: (bytes: Bytes) => void,
     private readonly left: () => void,
+    private readonly delay: () => number,
   ) {}
 
   send(bytes: Bytes): void {
     const copy = bytes.slice();
-    setTimeout(() => this.sent(copy));
+    this.leaving.push(() => this.sent(copy));
   }
 
   close(): void {
-    setTimeout(() => this.left());
+    this.leaving.push(() => this.left());
   }
 
   deliver(bytes: Bytes): void {
     const data = bytes.slice().buffer;
-    setTimeout(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }));
+    this.arriving.push(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
   }
 
   closed(): void {

@@ -6,6 +6,7 @@ import { Zstd } from '../src/screen/zstd';
 import { ConsoleSession } from '../src/session';
 import { utf8 } from '../src/wire/codec';
 import { toHex } from '../src/wire/encoding';
+import { encodePacket } from '../src/wire/link';
 import { encodeMessage } from '../src/wire/message';
 import { FakeGateway } from './fake_gateway';
 import { ACCOUNT, Applet, binding, charter, closeAll, connected, granted, openConsole, picture, until } from './world';
@@ -30,7 +31,7 @@ test('connects, presents the charter, and both see the same security code', asyn
     'state connected',
   ]);
   expect(log).toContain('peer {"platform":"linux-x86_64","version":"0.1.0","language":"de"}');
-  expect([session.rights, session.singlePrompt, session.path]).toEqual([
+  expect([session.rights, session.singlePrompt, session.path.kind]).toEqual([
     ['desktop_view', 'remote_control'],
     true,
     'relay',
@@ -244,7 +245,7 @@ test.each<[string, (applet: Applet) => void, string]>([
   ['a malformed packet', (applet) => applet.channel.sendPacket(utf8('nonsense')), 'breach'],
   [
     'an acknowledgement of what was never sent',
-    (applet) => applet.channel.sendPacket(new Uint8Array(16).fill(1)),
+    (applet) => applet.channel.sendPacket(encodePacket([{ kind: 'ack', class: 'ordered', next: 1000, ranges: [] }])),
     'breach',
   ],
 ])('%s is a breach', async (_, misbehave, detail) => {

@@ -19,7 +19,7 @@ import {
   type FromGateway,
   type Message,
   MESSAGES,
-  type Packet,
+  type Piece,
   Reader,
   type SealFrame,
   type ToGateway,
@@ -107,22 +107,44 @@ test('gateway frames', () => {
   }
 });
 
-test('link packets and seal frames', () => {
+describe('link packets and seal frames', () => {
   type Vector =
-    | { layer: 'link'; hex: string; packet: { acknowledgement: Packet['acknowledgement']; carried: object | null } }
+    | { layer: 'link'; hex: string; pieces: { kind: Piece['kind'] }[] }
+    | { layer: 'link'; hex: string; refused: string }
     | { layer: 'seal'; hex: string; frame: object };
-  for (const vector of readVectors<Vector[]>('link.json')) {
-    if (vector.layer === 'link') {
-      expect(asVector(decodePacket(fromHex(vector.hex)))).toEqual(vector.packet);
-      const { acknowledgement, carried } = vector.packet;
-      const value = carried === null ? undefined : withBytes(carried, ['message'], fromHex);
-      expect(toHex(encodePacket(acknowledgement, value as Packet['carried']))).toBe(vector.hex);
-    } else {
-      expect(asVector(decodeSealFrame(fromHex(vector.hex)))).toEqual(vector.frame);
+  const vectors = readVectors<Vector[]>('link.json');
+
+  test.each(vectors.map((vector, at) => ({ vector, at })))('$at', ({ vector }) => {
+    const bytes = fromHex(vector.hex);
+    if ('frame' in vector) {
+      expect(asVector(decodeSealFrame(bytes))).toEqual(vector.frame);
       const frame = withBytes(vector.frame, ['commitment', 'key', 'nonce', 'ciphertext'], fromHex) as SealFrame;
       expect(toHex(encodeSealFrame(frame))).toBe(vector.hex);
+    } else if ('pieces' in vector) {
+      expect(asVector(decodePacket(bytes))).toEqual(vector.pieces);
+      const pieces = vector.pieces.map((piece) => withBytes(piece, ['bytes', 'message'], fromHex) as Piece);
+      expect(toHex(encodePacket(pieces))).toBe(vector.hex);
+    } else {
+      expect(() => decodePacket(bytes)).toThrow(WireError);
     }
-  }
+  });
+
+  test('what is refused is among them', () => {
+    expect(vectors.filter((vector) => 'refused' in vector).length).toBeGreaterThan(5);
+  });
+
+  test('random changes of packets throw nothing but WireError', () => {
+    const random = new Random(8);
+    for (let round = 0; round < 20_000; round += 1) {
+      const bytes = fromHex(vectors[random.below(vectors.length)]!.hex);
+      for (let change = 0; change <= random.below(4); change += 1) bytes[random.below(bytes.length)] = random.below(256);
+      try {
+        encodePacket(decodePacket(bytes));
+      } catch (error) {
+        expect(error).toBeInstanceOf(WireError);
+      }
+    }
+  });
 });
 
 test('text is cut at a character and checked to be text', () => {

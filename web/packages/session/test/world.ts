@@ -1,6 +1,7 @@
 // A console and an applet over a gateway in memory, with all that happened.
 import { expect } from 'vitest';
 import { Channel } from '../src/channel';
+import { ConsoleDirect, type DirectOptions, type PeerFactory } from '../src/direct';
 import { type InputTarget } from '../src/input';
 import { type RemoteSessionEvents, type RemoteSessionOptions } from '../src/interface';
 import { type NetworkNews } from '../src/network';
@@ -12,6 +13,7 @@ import { type Bytes } from '../src/wire/codec';
 import { toHex } from '../src/wire/encoding';
 import { type Class } from '../src/wire/link';
 import { decodeMessageFrom, type Message } from '../src/wire/message';
+import { AnsweringDirect } from './answering';
 import { FakeGateway } from './fake_gateway';
 import { encodeOperations, type Operation } from './operations';
 import { zstdOf } from './zstd_frames';
@@ -36,8 +38,8 @@ export class Applet {
   broken: string | undefined;
   readonly channel: Channel;
 
-  /** With `returning` it comes back as an applet does; without it, the first loss is its end. */
-  constructor(gateway: FakeGateway, returning = false) {
+  /** With `returning` it comes back as an applet does; without it, the first loss is its end. `peer`: it has direct paths. */
+  constructor(gateway: FakeGateway, returning = false, peer?: PeerFactory) {
     applets.push(this);
     this.channel = new Channel(
       {
@@ -50,6 +52,7 @@ export class Applet {
         binding,
         connect: gateway.connect,
         ...(returning ? { returning: { pauses: PAUSES, renew: renewed } } : {}),
+        ...(peer === undefined ? {} : { direct: (host) => new AnsweringDirect(host, peer) }),
       },
       {
         resumed: () => (this.resumptions += 1),
@@ -102,7 +105,7 @@ export function closeAll(): void {
 }
 
 export async function until(condition: () => boolean, what = 'it'): Promise<void> {
-  for (let turn = 0; turn < 1500; turn += 1) {
+  for (const end = performance.now() + 8000; performance.now() < end; ) {
     if (condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -122,10 +125,17 @@ export function charter(): { document: string; signature: string } {
   };
 }
 
+export interface More {
+  renew?: RemoteSessionOptions['renew'];
+  offlineAfter?: number;
+  returning?: SessionParts['returning'];
+  direct?: DirectOptions;
+}
+
 export function openConsole(
   gateway: FakeGateway,
   gateways = ['wss://gateway.example'],
-  more: { renew?: RemoteSessionOptions['renew']; offlineAfter?: number; returning?: SessionParts['returning'] } = {},
+  more: More = {},
 ): Omit<World, 'applet' | 'gateway'> {
   const [log, shown] = [[] as string[], [] as string[]];
   const input: World['input'] = {};
@@ -167,6 +177,7 @@ export function openConsole(
         return () => shown.push('unwatched');
       },
       returning: { pauses: PAUSES, ...more.returning },
+      ...(more.direct === undefined ? {} : { direct: (host) => new ConsoleDirect(host, more.direct) }),
       ...(more.offlineAfter === undefined ? {} : { offlineAfter: more.offlineAfter }),
       version: '0.1.0',
       platform: 'node',
@@ -183,9 +194,11 @@ export function openConsole(
   return { session, log, shown, input, network: (news) => network(news) };
 }
 
-export async function connected(returning = false, more: Parameters<typeof openConsole>[2] = {}): Promise<World> {
+export async function connected(returning = false, more: More = {}, peer?: PeerFactory): Promise<World> {
   const gateway = new FakeGateway();
-  const applet = new Applet(gateway, returning);
+  // By the gateway it takes longer than directly, on a busy machine too.
+  if (peer !== undefined) gateway.delay = 40;
+  const applet = new Applet(gateway, returning, peer);
   const world = { gateway, applet, ...openConsole(gateway, undefined, more) };
   await until(() => world.log.includes('state connected'), 'the connection');
   return world;

@@ -1,7 +1,7 @@
 // One support session that is open in this window: the link to the end user, the chat, what is granted.
 // It lives on while another tab is shown; the canvas belongs to it and moves in and out of the page.
 import type { ChatLine, Connection, Session } from '@belay/api';
-import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type RemoteSession, type Right } from '@belay/session';
+import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right } from '@belay/session';
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
@@ -36,7 +36,7 @@ export class Workspace {
   denied = $state<Right | undefined>();
   rights = $state.raw<readonly Right[]>([]);
   singlePrompt = $state(false);
-  path = $state<'relay' | undefined>();
+  path = $state.raw<PathReport | undefined>();
   monitors = $state.raw<readonly Monitor[]>([]);
   monitor = $state<number | undefined>();
   peer = $state.raw<{ platform: string; version: string; language: string } | undefined>();
@@ -109,6 +109,7 @@ export class Workspace {
     this.#off = [
       remote.on('state', (state, detail, since) => this.#linkChanged(state, detail, since)),
       remote.on('chat', (line) => this.#received(line)),
+      remote.on('path', (path) => (this.path = path)),
       remote.on('typing', (typing) => (this.typing = typing)),
       remote.on('consent', (right, state) => (this.consent[right] = state)),
       remote.on('denied', (right) => (this.denied = right)),

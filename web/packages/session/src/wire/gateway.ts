@@ -1,5 +1,5 @@
 // Between a leg (applet or console) and the gateway: belay-gateway/1. Mirrors core/wire/src/gateway.rs.
-import { type Bytes, Reader, unknown, Writer } from './codec';
+import { type Bytes, Reader, unknown, WireError, Writer } from './codec';
 import { fromUuid, toUuid } from './encoding';
 import { type Right, readRight, rightNumber } from './right';
 
@@ -10,6 +10,9 @@ export const SUBPROTOCOL = 'belay-gateway.1';
 export const MAX_FRAME = 1 << 20;
 const MAX_VERSION = 64;
 const MAX_PLATFORM = 64;
+const MAX_SERVERS = 8;
+const MAX_SERVER = 255;
+const MAX_CREDENTIAL = 128;
 
 export type Role = 'applet' | 'console';
 const ROLES: readonly Role[] = ['applet', 'console'];
@@ -67,12 +70,24 @@ export type FromGateway =
   | { kind: 'refused'; refusal: Refusal }
   | { kind: 'paired'; pairing: number }
   | { kind: 'partner_left'; reason: Leaving }
+  | ({ kind: 'relaying' } & Relaying)
   | { kind: 'frame'; bytes: Bytes };
+
+/** The gateway's STUN and TURN service, good for this leg only. */
+export interface Relaying {
+  /** How long it is valid, from now. */
+  seconds: number;
+  /** Secret, like the password. */
+  user: string;
+  password: string;
+  /** `stun:…`, `turn:…` or `turns:…` (RFC 7064, 7065). */
+  servers: string[];
+}
 
 /** Kind byte of a frame for the partner, both ways. */
 export const FRAME = 0x02;
 const [HELLO, BYE, REPORT] = [0x01, 0x03, 0x04];
-const [ADMITTED, REFUSED, PAIRED, PARTNER_LEFT] = [0x81, 0x82, 0x83, 0x84];
+const [ADMITTED, REFUSED, PAIRED, PARTNER_LEFT, RELAYING] = [0x81, 0x82, 0x83, 0x84, 0x85];
 
 function readNumbered<T>(r: Reader, what: string, all: readonly T[]): T {
   const value = r.u8();
@@ -147,6 +162,13 @@ export function encodeFromGateway(frame: FromGateway): Bytes {
       return Writer.of(PAIRED).u32(frame.pairing).finish();
     case 'partner_left':
       return Writer.of(PARTNER_LEFT).u8(LEAVINGS.indexOf(frame.reason) + 1).finish();
+    case 'relaying': {
+      const w = Writer.of(RELAYING, 256).u32(frame.seconds).text(frame.user, MAX_CREDENTIAL).text(frame.password, MAX_CREDENTIAL);
+      const servers = frame.servers.slice(0, MAX_SERVERS);
+      w.u8(servers.length);
+      for (const server of servers) w.text(server, MAX_SERVER);
+      return w.finish();
+    }
     case 'frame':
       return Writer.of(FRAME, 1 + frame.bytes.length).raw(frame.bytes).finish();
   }
@@ -171,6 +193,13 @@ function readFromGateway(r: Reader): FromGateway {
       return { kind: 'paired', pairing: r.u32() };
     case PARTNER_LEFT:
       return { kind: 'partner_left', reason: readNumbered(r, 'leaving reason', LEAVINGS) };
+    case RELAYING: {
+      const [seconds, user, password] = [r.u32(), r.text('user name', MAX_CREDENTIAL), r.text('password', MAX_CREDENTIAL)];
+      const count = r.u8();
+      if (count > MAX_SERVERS) throw new WireError('too_long', `${count} servers, at most ${MAX_SERVERS}`);
+      const servers = Array.from({ length: count }, () => r.text('address of a server', MAX_SERVER));
+      return { kind: 'relaying', seconds, user, password, servers };
+    }
     case FRAME:
       return { kind: 'frame', bytes: r.remaining() };
     default:

@@ -19,6 +19,10 @@ import {
 export const MAX_CHARTER = 4096;
 /** Longest chat line in bytes. */
 export const MAX_CHAT = 4096;
+/** Longest description of a peer connection, in bytes. */
+export const MAX_SDP = 16_384;
+/** Longest candidate, in bytes. */
+export const MAX_CANDIDATE = 512;
 const MAX_NAME = 128;
 
 export type Outcome = 'granted' | 'refused' | 'timed_out' | 'not_allowed' | 'busy' | 'out_of_order';
@@ -30,6 +34,14 @@ const CAUSES: readonly Cause[] = ['end_user', 'technician', 'dependent', 'failur
 
 export type EndedBy = 'end_user' | 'technician';
 const ENDED_BY: readonly EndedBy[] = ['end_user', 'technician'];
+
+/** How the two ends find a direct path: docs/protocol/paths.md. */
+export type PathMessage =
+  | { kind: 'path_offer'; attempt: number; sdp: string }
+  | { kind: 'path_answer'; attempt: number; sdp: string }
+  /** `candidate` without `a=`; empty: there are no more. */
+  | { kind: 'path_candidate'; attempt: number; candidate: string }
+  | { kind: 'path_gone'; attempt: number };
 
 /** A message between console and applet. */
 export type Message =
@@ -53,6 +65,7 @@ export type Message =
   | ({ kind: 'screen_update' } & ScreenUpdate)
   | { kind: 'cursor_position'; x: number; y: number }
   | { kind: 'screen_seen'; number: number }
+  | PathMessage
   | Input;
 
 export type Sender = 'console' | 'applet' | 'either';
@@ -76,6 +89,10 @@ export const MESSAGES = {
   monitors: { byte: 0x23, class: 'ordered', sender: 'applet' },
   cursor_shape: { byte: 0x24, class: 'ordered', sender: 'applet' },
   screen_resync: { byte: 0x25, class: 'ordered', sender: 'console' },
+  path_offer: { byte: 0x30, class: 'ordered', sender: 'console' },
+  path_answer: { byte: 0x31, class: 'ordered', sender: 'applet' },
+  path_candidate: { byte: 0x32, class: 'ordered', sender: 'either' },
+  path_gone: { byte: 0x33, class: 'ordered', sender: 'either' },
   screen_update: { byte: 0x60, class: 'screen', sender: 'applet' },
   cursor_position: { byte: 0x61, class: 'cursor', sender: 'applet' },
   screen_seen: { byte: 0x62, class: 'seen', sender: 'console' },
@@ -160,6 +177,16 @@ export function encodeMessage(message: Message): Bytes {
     case 'screen_seen':
       w.u32(message.number);
       break;
+    case 'path_offer':
+    case 'path_answer':
+      w.u32(message.attempt).text(message.sdp, MAX_SDP);
+      break;
+    case 'path_candidate':
+      w.u32(message.attempt).text(message.candidate, MAX_CANDIDATE);
+      break;
+    case 'path_gone':
+      w.u32(message.attempt);
+      break;
     default:
       writeInput(w, message);
   }
@@ -223,6 +250,13 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
       return { kind, x: r.u16(), y: r.u16() };
     case 'screen_seen':
       return { kind, number: r.u32() };
+    case 'path_offer':
+    case 'path_answer':
+      return { kind, attempt: r.u32(), sdp: r.text('description', MAX_SDP) };
+    case 'path_candidate':
+      return { kind, attempt: r.u32(), candidate: r.text('candidate', MAX_CANDIDATE) };
+    case 'path_gone':
+      return { kind, attempt: r.u32() };
     case 'move':
     case 'press':
     case 'wheel':
@@ -235,6 +269,12 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
       return input;
     }
   }
+}
+
+/** Whether these bytes are one of the messages that the ends of the link handle themselves. */
+export function isPathMessage(bytes: Bytes): boolean {
+  const byte = bytes[0] ?? 0;
+  return byte >= MESSAGES.path_offer.byte && byte <= MESSAGES.path_gone.byte;
 }
 
 /** Reads a message that must come from this end, in this class; one from the wrong end or in another class is a breach. */

@@ -6,6 +6,8 @@ export const SEAL_NAME = 'belay-seal/1';
 export const SEAL_KIND = { commit: 0x10, answer: 0x11, open: 0x12, sealed: 0x13, unknown: 0x14 } as const;
 /** Bytes of kind and counter before a sealed frame's ciphertext; also its additional data. */
 export const SEALED_HEAD = 9;
+/** By how much a sealed frame is longer than its packet. */
+export const SEALED_OVERHEAD = SEALED_HEAD + 16;
 
 export type SealFrame =
   | { kind: 'commit'; commitment: Bytes }
