@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { must, until } from '../../web/e2e/stack/processes.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
-const LINE = join(ROOT, process.env.CARGO_TARGET_DIR ?? 'target', 'release/belay-line');
+const LINE = join(resolve(ROOT, process.env.CARGO_TARGET_DIR ?? 'target'), 'release/belay-line');
 
 /** The hosts' numbers in the networks of documentation (RFC 5737, RFC 3849). */
 const NUMBERS = { server: 10, technician: 20, end_user: 30 };

@@ -31,8 +31,11 @@ test('this machine can make networks', () => {
   assert.equal(why, undefined, `THE NETWORK TESTS DID NOT RUN: ${why}`);
 });
 
+/** Those that take longest begin. */
+const ORDER = SCENARIOS.filter(({ name }) => name.includes(ONLY)).sort((one, other) => (other.patience ?? 0) - (one.patience ?? 0));
+
 describe('a session', { concurrency: LANES }, () => {
-  for (const scenario of why ? [] : SCENARIOS.filter(({ name }) => name.includes(ONLY))) {
+  for (const scenario of why ? [] : ORDER) {
     test(scenario.name, { timeout: 150_000 }, async () => {
       const desktop = desktops.pop() ?? await Desktop.start(mkdtempSync(join(folder, 'desktop-')));
       try {

@@ -7,6 +7,7 @@ import './admission.test.mjs';
 import './walk.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
+import './gateway.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
 import './sign-off.test.mjs';
