@@ -4,7 +4,7 @@ use crate::certificate::Certificate;
 use anyhow::{Context, Result};
 use belay_net::gateway::{Gateway, SocketMessage, Website};
 use belay_net::mux::{Mux, Sorted};
-use belay_net::turn::{TurnConfig, TurnServer};
+use belay_net::turn::{RelayAt, TurnConfig, TurnServer};
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegNews};
 use belay_relay::{LegId, Limits};
 use belay_turn::Settings;
@@ -39,6 +39,7 @@ fn wait_for_the_end() {
 /// TURN as the product has it, with quotas out of the way: all clients come from one address here.
 pub fn turn(sessions: u64, peer: SocketAddr) -> Result<()> {
     let mut machine = Settings::new("bench");
+    machine.loopback = true;
     machine.limits.session_bytes = u64::MAX / 2;
     machine.limits.stranger_answers = 1_000_000;
     machine.limits.per_address = 100_000;
@@ -46,7 +47,7 @@ pub fn turn(sessions: u64, peer: SocketAddr) -> Result<()> {
     let config = TurnConfig {
         machine,
         listen: vec![SocketAddr::new(at, 0)],
-        relay: vec![at],
+        relay: vec![RelayAt::own(at)],
         ports: 20_000..=59_999,
         streams: 10_000,
         streams_per_address: 10_000,
@@ -64,7 +65,7 @@ pub fn turn(sessions: u64, peer: SocketAddr) -> Result<()> {
                 let minted = turn.admit(LegId(leg), SessionId::from_bytes(id), role, good_for).await?;
                 lines.push(format!("{} {}", minted.username, minted.password));
             }
-            turn.register(LegId(number * 2 + 1), peer).await?;
+            turn.register(LegId(number * 2 + 1), peer.ip()).await?;
         }
         let mux = Mux::new(TlsAcceptor::from(Certificate::new()?.server()?));
         tokio::spawn(async move {
@@ -112,8 +113,7 @@ impl Website for Everybody {
         let mut id = [0; 16];
         let bytes = request.credential.get(..16).unwrap_or(&[0; 16]);
         id.copy_from_slice(bytes);
-        let return_ticket = LegTicket::from_bytes([0; LegTicket::LEN]);
-        Ok(Admission { session: SessionId::from_bytes(id), return_ticket })
+        Ok(Admission { session: SessionId::from_bytes(id), return_ticket: LegTicket::from_bytes([0; 32]) })
     }
 
     async fn tell(&self, _: LegNews) {}
@@ -123,8 +123,16 @@ impl Website for Everybody {
 pub fn websocket() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let limits = Limits { legs: 100_000, strangers_per_address: 100_000, ..Limits::default() };
-        let gateway = Gateway::start(Arc::new(Everybody), limits);
+        // All legs come from one address here, and the quotas shall not be what is measured.
+        let limits = Limits {
+            legs: 100_000,
+            legs_per_address: 100_000,
+            strangers: 100_000,
+            strangers_per_address: 100_000,
+            session_bytes: u64::MAX / 2,
+            ..Limits::default()
+        };
+        let gateway = Gateway::start(Arc::new(Everybody), limits, None);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         ready(&[listener.local_addr()?.to_string()])?;
         let tls = TlsAcceptor::from(Certificate::new()?.server()?);

@@ -11,7 +11,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use belay_api::admission::Admission;
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
 use belay_store::Through;
@@ -32,8 +32,8 @@ impl Website for Beside {
 }
 
 /// A gateway with nobody on it.
-pub fn start<W: Website>(website: W) -> Arc<Gateway<W>> {
-    Gateway::start(Arc::new(website), Limits::default())
+pub fn start<W: Website>(website: W, service: Option<Service>) -> Arc<Gateway<W>> {
+    Gateway::start(Arc::new(website), Limits::default(), service)
 }
 
 /// Its route. Host and origin were checked in front of it.

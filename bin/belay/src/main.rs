@@ -2,11 +2,13 @@
 
 mod account;
 mod arguments;
+mod door;
 mod gateway;
 mod remote;
 mod role;
 mod serve;
 mod tls;
+mod turn;
 
 use std::process::ExitCode;
 

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsConfig;
 use belay_api::admission::Admission;
 use belay_api::{Clock, Limits, ListedGateway, Reach, Settings, Website, WebsiteParts, app};
 use belay_identity::role_key::{RoleKey, hex_of};
@@ -16,21 +13,19 @@ use belay_identity::{Cost, Passwords};
 use belay_program::config::Origin;
 use belay_program::{Config, shutdown};
 use belay_store::{Create, OpenError, Store};
-use hyper_util::rt::TokioTimer;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::arguments::Form;
 use crate::remote::Remote;
 use crate::role::{self, Roles};
 use crate::tls::Tls;
-use crate::{gateway, tls};
+use crate::{door, gateway, tls, turn};
 
-/// A client that has not sent its request's headers by then is given up.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How often time-outs are applied.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
-/// How long running answers may take after the wish to stop; event streams would never end by themselves.
-const GRACE: Duration = Duration::from_secs(2);
+/// How often another port is tried when the system chooses one and its UDP side is taken.
+const PORT_TRIES: usize = 16;
 
 /// Runs the server until it is asked to stop.
 pub async fn serve(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
@@ -67,8 +62,11 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
 
     let admission = Admission::new(website.clone());
     let mut tasks = vec![belay_api::internal::watch(&website)];
+    let service = if roles.gateway { turn::start(config, address, &public)? } else { None };
+    let turn = service.as_ref().map(|(service, _)| service.turn.clone());
     let legs = if roles.gateway {
-        let gateway = gateway::start(gateway::Beside(admission.clone()));
+        let service = service.map(|(service, _)| service);
+        let gateway = gateway::start(gateway::Beside(admission.clone()), service);
         let (mut ended, follower) = admission.ended_sessions();
         let legs = gateway.clone();
         tasks.push(follower);
@@ -85,10 +83,10 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
         tasks.push(tokio::spawn(sweep(store.clone(), idle, clock)));
     }
 
-    let handle = Handle::new();
-    tasks.push(tokio::spawn(stop_when_asked(handle.clone())));
+    let (stop, stopping) = watch::channel(false);
+    tasks.push(tokio::spawn(stop_when_asked(stop)));
     announce(&public, &tls.fingerprint, config, None, form)?;
-    let served = run(listener, tls, app(&website, legs), handle).await;
+    let served = door::serve(listener, &tls, turn, &public, app(&website, legs), stopping).await;
 
     for task in tasks {
         task.abort();
@@ -110,7 +108,9 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     let public_key = hex_of(&key.public());
     let remote = Remote::new(config, key)?;
     let origin = remote.origin();
-    let gateway = gateway::start(remote.clone());
+    let service = turn::start(config, address, &public)?.map(|(service, _)| service);
+    let turn = service.as_ref().map(|service| service.turn.clone());
+    let gateway = gateway::start(remote.clone(), service);
     let legs = gateway.clone();
     let mut tasks = vec![tokio::spawn(async move { remote.follow(|session| legs.end(session)).await })];
     let store = if roles.worker {
@@ -121,10 +121,11 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     } else {
         None
     };
-    let handle = Handle::new();
-    tasks.push(tokio::spawn(stop_when_asked(handle.clone())));
+    let (stop, stopping) = watch::channel(false);
+    tasks.push(tokio::spawn(stop_when_asked(stop)));
     announce(&public, &tls.fingerprint, config, Some(&public_key), form)?;
-    let served = run(listener, tls, gateway::routes_alone(gateway, origin), handle).await;
+    let app = gateway::routes_alone(gateway, origin);
+    let served = door::serve(listener, &tls, turn, &public, app, stopping).await;
     for task in tasks {
         task.abort();
     }
@@ -154,18 +155,6 @@ async fn worker_alone(config: &Config, form: Form) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn run(listener: TcpListener, tls: Tls, app: Router, handle: Handle<SocketAddr>) -> anyhow::Result<()> {
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    // Never `http1_only`: with it this server carries no upgrades, and every leg is one. ALPN offers HTTP/1.1 alone.
-    let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.server))?
-        // A key press must not wait for the acknowledgement of the one before.
-        .map(|acceptor| acceptor.acceptor(NoDelayAcceptor::new()))
-        .handle(handle)
-        .first_request_timeout(HEADERS_WITHIN);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    server.serve(service).await.context("the listener failed; look at the log, and start again")
-}
-
 /// Checks everything a start needs, changes nothing, and says so.
 pub async fn check(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()> {
     install_provider();
@@ -173,8 +162,11 @@ pub async fn check(config: &Config, roles: Roles, form: Form) -> anyhow::Result<
         Remote::check(config)?;
     }
     let (listener, address) = listen(config)?;
-    drop(listener);
     let public = public_origin(config, address);
+    if roles.gateway {
+        drop(turn::start(config, address, &public)?);
+    }
+    drop(listener);
     let store = match Store::open(&config.data_dir, Create::Never).await {
         Ok(store) => {
             let accounts = store.directory().accounts().await?.len();
@@ -213,7 +205,18 @@ fn install_provider() {
 }
 
 fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let wanted = config.listen;
+    let mut tries = 0;
+    loop {
+        let (listener, address) = bind(config.listen)?;
+        tries += 1;
+        // TCP and UDP share the number; where the system chooses it, both sides must be free.
+        if config.listen.port() != 0 || tries == PORT_TRIES || turn::free(config, address) {
+            return Ok((listener, address));
+        }
+    }
+}
+
+fn bind(wanted: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(wanted).map_err(|error| {
         let mend = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -326,13 +329,13 @@ fn announce(
     }
 }
 
-async fn stop_when_asked(handle: Handle<SocketAddr>) {
+async fn stop_when_asked(stop: watch::Sender<bool>) {
     if let Err(error) = shutdown::requested().await {
         tracing::error!(%error, "signals cannot be heard, the server ends only when it is killed");
         return;
     }
     tracing::info!("stopping");
-    handle.graceful_shutdown(Some(GRACE));
+    stop.send_replace(true);
 }
 
 async fn sweep(store: Store, idle: Duration, clock: Clock) {

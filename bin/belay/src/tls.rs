@@ -64,7 +64,8 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
                 certificate.display()
             )
         })?;
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // A TURN client may name itself too (RFC 7443); most name nothing.
+    server.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
     let anchors = match &config.tls.anchor {
         Anchor::Default => own.unwrap_or_default(),
         Anchor::System => String::new(),

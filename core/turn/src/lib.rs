@@ -129,6 +129,10 @@ pub struct Settings {
     pub lives: Lives,
     /// Whom a leg's relayed addresses may talk to.
     pub reach: Reach,
+    /// Addresses of the server's own computer. They count as nobody's: what listens there is not the partner.
+    pub own: Vec<IpAddr>,
+    /// Whether the server serves only its own computer, so that a leg on a loopback address is a leg like others.
+    pub loopback: bool,
 }
 
 impl Settings {
@@ -140,7 +144,20 @@ impl Settings {
             limits: Limits::default(),
             lives: Lives::default(),
             reach: Reach::Partner,
+            own: Vec::new(),
+            loopback: false,
         }
+    }
+
+    /// Whether a leg can be outside at this address at all.
+    fn may_register(&self, ip: IpAddr) -> bool {
+        let nobody = match ip {
+            IpAddr::V4(ip) => {
+                ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() || ip.is_link_local()
+            }
+            IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local(),
+        };
+        !nobody && (self.loopback || (!ip.is_loopback() && !self.own.contains(&ip)))
     }
 }
 
@@ -153,7 +170,7 @@ struct Leg {
 struct Session {
     legs: Vec<LegId>,
     /// Addresses outside this server at which legs were seen.
-    addresses: Vec<(SocketAddr, LegId, Role)>,
+    addresses: Vec<(IpAddr, LegId, Role)>,
     budget: Bucket,
 }
 
@@ -249,12 +266,16 @@ impl Turn {
         }
     }
 
-    /// A leg was seen at this address outside the server: its partner's relayed addresses may send there. The caller
-    /// answers for it that the leg receives there. The oldest gives way when there are too many.
-    pub fn register(&mut self, leg: LegId, address: SocketAddr) {
+    /// A leg was seen at this address outside the server: its partner's relayed addresses may send there, to any port
+    /// from 1024 on, because a NAT may give the leg another port for each peer. The caller answers for it that the leg
+    /// receives there. The oldest gives way when there are too many.
+    pub fn register(&mut self, leg: LegId, address: IpAddr) {
         let Some(known) = self.legs.get(&leg) else { return };
         let (session, role) = (known.session, known.role);
-        let address = plain(address);
+        let address = address.to_canonical();
+        if !self.settings.may_register(address) {
+            return;
+        }
         let most = self.settings.limits.addresses;
         let Some(session) = self.sessions.get_mut(&session) else { return };
         if session.addresses.contains(&(address, leg, role)) {

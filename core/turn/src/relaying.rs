@@ -6,10 +6,12 @@ use crate::{Client, Forward, Reach, RelayId, Turn, plain};
 use belay_relay::LegId;
 use belay_wire::gateway::Role;
 use belay_wire::{Moment, SessionId};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Bytes that must be free in front of what a peer sent: the header of ChannelData.
 pub const HEADROOM: usize = 4;
+/// The lowest port outside that a relayed address talks to (RFC 4787, REQ-3: a NAT keeps to the ports from here on).
+const LOWEST_PORT: u16 = 1024;
 
 /// Where a peer's address is.
 enum Place {
@@ -64,8 +66,9 @@ impl Turn {
         let len = packet.len().checked_sub(HEADROOM)?;
         let way = way(allocation, from, now)?;
         let (client, session) = (allocation.client, allocation.session);
-        if !self.registered(session, allocation.leg, allocation.role, from) || !self.afford(session, len, now)
-        {
+        let known = from.port() >= LOWEST_PORT
+            && self.registered(session, allocation.leg, allocation.role, from.ip());
+        if !known || !self.afford(session, len, now) {
             return None;
         }
         match way {
@@ -171,29 +174,31 @@ impl Turn {
             let partner = to.session == from.session && self.partners(from.leg, from.role, to.leg, to.role);
             return partner.then_some(Place::Inside(relay));
         }
-        self.registered(from.session, from.leg, from.role, peer).then_some(Place::Outside)
+        // No NAT gives out a port below, and what listens there is a service and not the partner.
+        let possible = peer.port() >= LOWEST_PORT;
+        (possible && self.registered(from.session, from.leg, from.role, peer.ip())).then_some(Place::Outside)
     }
 
-    /// Whether an allocation may name this peer in a permission or a channel. Port 0 stands for the address as such.
+    /// Whether an allocation may bind a channel to this peer.
     pub(crate) fn reaches(&self, from: &Allocation, peer: SocketAddr) -> bool {
-        if peer.port() != 0 {
-            return self.place(from, peer).is_some();
-        }
+        self.place(from, peer).is_some()
+    }
+
+    /// Whether an allocation may permit this address: the partner was seen there, or has a relayed address on it.
+    /// A permission is for an address, whatever the port (RFC 8656 section 9); each packet is judged once more.
+    pub(crate) fn permits_naming(&self, from: &Allocation, peer: IpAddr) -> bool {
         let Some(session) = self.sessions.get(&from.session) else { return false };
-        let outside = session.addresses.iter().any(|&(address, leg, role)| {
-            address.ip() == peer.ip() && self.partners(from.leg, from.role, leg, role)
-        });
-        outside
+        self.registered(from.session, from.leg, from.role, peer)
             || session.legs.iter().filter_map(|leg| self.legs.get(leg).map(|known| (*leg, known))).any(
                 |(leg, known)| {
                     let relayed = |relay| self.allocations.get(relay).and_then(|a| a.relayed);
                     self.partners(from.leg, from.role, leg, known.role)
-                        && known.allocations.iter().filter_map(relayed).any(|own| own.ip() == peer.ip())
+                        && known.allocations.iter().filter_map(relayed).any(|own| own.ip() == peer)
                 },
             )
     }
 
-    fn registered(&self, session: SessionId, leg: LegId, role: Role, peer: SocketAddr) -> bool {
+    fn registered(&self, session: SessionId, leg: LegId, role: Role, peer: IpAddr) -> bool {
         let Some(session) = self.sessions.get(&session) else { return false };
         session
             .addresses

@@ -3,7 +3,7 @@
 use crate::allocation::{Allocation, CHANNELS, NotBound};
 use crate::integrity::{Integrity, Key, read_username};
 use crate::stun::{Class, Message, Method, Transaction, Writer, attribute};
-use crate::{Carrier, Client, Family, Output, Port, RelayId, Turn, address_group, plain};
+use crate::{Client, Family, Output, Port, RelayId, Turn, address_group, plain};
 use belay_relay::LegId;
 use belay_wire::Moment;
 use std::cmp::Reverse;
@@ -186,10 +186,8 @@ impl Turn {
     }
 
     fn seen(&mut self, caller: &Caller<'_>) {
-        // The nonce has proved that the leg receives there. A stream's address is of no use to datagrams.
-        if let Carrier::Udp(_) = caller.client.carrier {
-            self.register(caller.leg, caller.client.remote);
-        }
+        // The nonce (of a stream: its handshake too) has proved that the leg receives there.
+        self.register(caller.leg, caller.client.remote.ip());
     }
 
     fn allocate(
@@ -347,7 +345,10 @@ impl Turn {
             return Err(Refusal::BadRequest);
         }
         for &peer in &peers {
-            self.may_name(relay, peer)?;
+            let allocation = self.same_family(relay, peer)?;
+            if !self.permits_naming(allocation, peer.ip()) {
+                return Err(Refusal::Forbidden);
+            }
         }
         let most = self.settings.limits.peers;
         let allocation = self.allocations.get_mut(&relay).ok_or(Refusal::Mismatch)?;
@@ -372,20 +373,23 @@ impl Turn {
         if !CHANNELS.contains(&number) || peer.port() == 0 {
             return Err(Refusal::BadRequest);
         }
-        self.may_name(relay, peer)?;
+        let allocation = self.same_family(relay, peer)?;
+        if !self.reaches(allocation, peer) {
+            return Err(Refusal::Forbidden);
+        }
         let most = self.settings.limits.peers;
         let allocation = self.allocations.get_mut(&relay).ok_or(Refusal::Mismatch)?;
         allocation.bind(number, peer, most, &self.settings.lives, now).map_err(not_bound)?;
         Ok(Answer::Done)
     }
 
-    fn may_name(&self, relay: RelayId, peer: SocketAddr) -> Result<(), Refusal> {
+    fn same_family(&self, relay: RelayId, peer: SocketAddr) -> Result<&Allocation, Refusal> {
         let allocation = self.allocations.get(&relay).ok_or(Refusal::Mismatch)?;
         let own = allocation.relayed.ok_or(Refusal::Mismatch)?;
         if Family::of(own.ip()) != Family::of(peer.ip()) {
             return Err(Refusal::PeerFamily);
         }
-        if self.reaches(allocation, peer) { Ok(()) } else { Err(Refusal::Forbidden) }
+        Ok(allocation)
     }
 
     fn answer(&mut self, caller: &Caller<'_>, answer: Result<Answer, Refusal>) {

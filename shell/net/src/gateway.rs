@@ -1,29 +1,27 @@
 //! Drives `belay_relay::Relay`: one task for each leg, one lock for the brain, bounded queues between them.
 
+mod leg;
+
+use crate::turn::TurnServer;
 use belay_relay::admission::{AdmitAnswer, AdmitRequest, LegNews};
-use belay_relay::{LegId, Limits, Output, Relay};
+use belay_relay::{Introduction, LegId, Limits, Output, Relay};
 use belay_wire::gateway::{Refusal, Role};
 use belay_wire::{Moment, SessionId};
 use bytes::Bytes;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, Stream};
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-/// How often a leg is asked whether it is alive.
-const PING_EVERY: Duration = Duration::from_secs(15);
-/// Bytes that may wait for one leg before it is dropped as lost.
-const QUEUED_BYTES: usize = 8 << 20;
-/// Messages that may wait for one leg.
-const QUEUED_MESSAGES: usize = 4096;
+/// Messages that may wait for one leg. The relay stops reading from the partner before that many are there; the rest is
+/// room for the gateway's own words.
+const QUEUED_MESSAGES: usize = 8192;
 /// News that may wait for the website.
 const QUEUED_NEWS: usize = 4096;
-/// Time a leg has to take one message.
-const SEND_WITHIN: Duration = Duration::from_secs(20);
 
 /// The gateway's questions to the website. In one process a call, between roles a signed request.
 pub trait Website: Send + Sync + 'static {
@@ -44,9 +42,32 @@ pub enum SocketMessage {
     Foreign,
 }
 
+/// The gateway's STUN and TURN service, as legs are told of it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The server.
+    pub turn: TurnServer,
+    /// Its URLs (RFC 7064, RFC 7065), at most eight of at most 255 bytes.
+    pub urls: Vec<String>,
+}
+
+/// What a leg's task is told to do.
+enum Order {
+    Send(Bytes),
+    Introduce(Introduction),
+}
+
+/// Whether a leg is read from.
+#[derive(Clone, Copy, Default)]
+struct Gate {
+    held: bool,
+    rests_until: Option<Instant>,
+}
+
+/// The gateway's end of a leg's task.
 struct Outgoing {
-    messages: mpsc::Sender<Bytes>,
-    queued: Arc<AtomicUsize>,
+    orders: mpsc::Sender<Order>,
+    gate: watch::Sender<Gate>,
 }
 
 struct Inner {
@@ -58,19 +79,22 @@ struct Inner {
 pub struct Gateway<W> {
     inner: Mutex<Inner>,
     website: Arc<W>,
+    service: Option<Service>,
     next: AtomicU64,
     started: Instant,
     news: mpsc::Sender<LegNews>,
 }
 
 impl<W: Website> Gateway<W> {
-    /// An empty gateway. Must be called within a Tokio runtime; its housekeeping ends with the last reference.
-    pub fn start(website: Arc<W>, limits: Limits) -> Arc<Gateway<W>> {
+    /// An empty gateway, with a STUN and TURN service or without. Must be called within a Tokio runtime; its housekeeping
+    /// ends with the last reference.
+    pub fn start(website: Arc<W>, limits: Limits, service: Option<Service>) -> Arc<Gateway<W>> {
         let (news, mut told) = mpsc::channel::<LegNews>(QUEUED_NEWS);
         let inner = Mutex::new(Inner { relay: Relay::new(limits), outgoing: HashMap::new() });
         let gateway = Arc::new(Gateway {
             inner,
             website: Arc::clone(&website),
+            service,
             next: AtomicU64::new(1),
             started: Instant::now(),
             news,
@@ -87,8 +111,7 @@ impl<W: Website> Gateway<W> {
             loop {
                 tick.tick().await;
                 let Some(gateway) = weak.upgrade() else { return };
-                let now = gateway.now();
-                gateway.drive(|relay| relay.tick(now));
+                gateway.drive(|relay, now| relay.tick(now));
             }
         });
         gateway
@@ -102,57 +125,16 @@ impl<W: Website> Gateway<W> {
         E: Send,
     {
         let leg = LegId(self.next.fetch_add(1, Ordering::Relaxed));
-        let (sender, mut outgoing) = mpsc::channel::<Bytes>(QUEUED_MESSAGES);
-        let queued = Arc::new(AtomicUsize::new(0));
-        self.lock().outgoing.insert(leg, Outgoing { messages: sender, queued: Arc::clone(&queued) });
-        let now = self.now();
-        self.drive_leg(leg, browser, |relay| relay.opened(leg, address, now));
-        let (mut sink, mut stream) = socket.split();
-        let mut ping = tokio::time::interval(PING_EVERY);
-        ping.reset();
-        loop {
-            tokio::select! {
-                biased;
-                message = outgoing.recv() => {
-                    let Some(message) = message else { break };
-                    let len = message.len();
-                    let sent = tokio::time::timeout(SEND_WITHIN, sink.send(SocketMessage::Frame(message))).await;
-                    queued.fetch_sub(len, Ordering::Relaxed);
-                    if !matches!(sent, Ok(Ok(()))) {
-                        break;
-                    }
-                }
-                message = stream.next() => {
-                    let now = self.now();
-                    match message {
-                        Some(Ok(SocketMessage::Frame(bytes))) => {
-                            self.drive_leg(leg, browser, |relay| relay.received(leg, bytes.into(), now));
-                        }
-                        Some(Ok(SocketMessage::Ping)) => self.drive_leg(leg, browser, |relay| relay.heard(leg, now)),
-                        Some(Ok(SocketMessage::Foreign)) => {
-                            self.drive_leg(leg, browser, |relay| relay.received(leg, Vec::new(), now));
-                        }
-                        Some(Err(_)) | None => break,
-                    }
-                }
-                _ = ping.tick() => {
-                    if !matches!(tokio::time::timeout(SEND_WITHIN, sink.send(SocketMessage::Ping)).await, Ok(Ok(()))) {
-                        break;
-                    }
-                }
-            }
-        }
-        self.lock().outgoing.remove(&leg);
-        self.drive_leg(leg, browser, |relay| relay.closed(leg));
-        // A peer that does not answer the close must not hold the task.
-        if tokio::time::timeout(Duration::from_secs(5), sink.close()).await.is_err() {
-            tracing::debug!(?leg, "leg did not take the close");
-        }
+        let (orders, wanted) = mpsc::channel(QUEUED_MESSAGES);
+        let (gate, gated) = watch::channel(Gate::default());
+        self.lock().outgoing.insert(leg, Outgoing { orders, gate });
+        self.drive_leg(leg, browser, |relay, now| relay.opened(leg, address, now));
+        leg::run(self, leg, browser, socket, wanted, gated).await;
     }
 
     /// The website says that a session is over.
     pub fn end(self: &Arc<Self>, session: SessionId) {
-        self.drive(|relay| relay.end(session));
+        self.drive(|relay, _| relay.end(session));
     }
 
     /// How many legs are connected.
@@ -160,34 +142,47 @@ impl<W: Website> Gateway<W> {
         self.lock().relay.legs()
     }
 
-    fn drive(self: &Arc<Self>, act: impl FnOnce(&mut Relay)) {
-        let mut inner = self.lock();
-        act(&mut inner.relay);
-        self.carry_out(&mut inner, None);
+    fn drive(self: &Arc<Self>, act: impl FnOnce(&mut Relay, Moment)) {
+        self.drive_as(None, act);
     }
 
-    fn drive_leg(self: &Arc<Self>, leg: LegId, browser: bool, act: impl FnOnce(&mut Relay)) {
-        let mut inner = self.lock();
-        act(&mut inner.relay);
-        self.carry_out(&mut inner, Some((leg, browser)));
+    fn drive_leg(self: &Arc<Self>, leg: LegId, browser: bool, act: impl FnOnce(&mut Relay, Moment)) {
+        self.drive_as(Some((leg, browser)), act);
     }
 
-    fn carry_out(self: &Arc<Self>, inner: &mut Inner, leg: Option<(LegId, bool)>) {
+    fn drive_as(self: &Arc<Self>, leg: Option<(LegId, bool)>, act: impl FnOnce(&mut Relay, Moment)) {
+        let mut inner = self.lock();
+        let now = Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        act(&mut inner.relay, now);
+        self.carry_out(&mut inner, leg, now);
+    }
+
+    fn carry_out(self: &Arc<Self>, inner: &mut Inner, leg: Option<(LegId, bool)>, now: Moment) {
         while let Some(output) = inner.relay.poll() {
             match output {
                 Output::Send(to, bytes) => {
                     let Some(outgoing) = inner.outgoing.get(&to) else { continue };
-                    let len = bytes.len();
-                    let full = outgoing.queued.fetch_add(len, Ordering::Relaxed) + len > QUEUED_BYTES;
-                    if full || outgoing.messages.try_send(Bytes::from(bytes)).is_err() {
+                    if outgoing.orders.try_send(Order::Send(bytes.into())).is_err() {
                         tracing::warn!(leg = ?to, "leg does not take its frames, dropped");
                         inner.outgoing.remove(&to);
-                        inner.relay.closed(to);
+                        inner.relay.closed(to, now);
                     }
                 }
                 // The leg's task ends when its queue is empty and has no sender left.
-                Output::Close(to) => {
-                    inner.outgoing.remove(&to);
+                Output::Close(to) => drop(inner.outgoing.remove(&to)),
+                Output::Hold(of) => inner.gate(of, |gate| gate.held = true),
+                Output::Go(of) => inner.gate(of, |gate| gate.held = false),
+                Output::Rest(of, until) => {
+                    let until = self.started + Duration::from_micros(until.0);
+                    inner.gate(of, |gate| gate.rests_until = Some(until));
+                }
+                Output::Introduce(introduction) => {
+                    if self.service.is_some()
+                        && let Some(outgoing) = inner.outgoing.get(&introduction.leg)
+                        && outgoing.orders.try_send(Order::Introduce(introduction)).is_err()
+                    {
+                        tracing::debug!(?introduction, "leg gets no credentials, its queue is full");
+                    }
                 }
                 Output::Admit(id, request) => {
                     let allowed = request.role == Role::Applet || leg == Some((id, true));
@@ -198,7 +193,7 @@ impl<W: Website> Gateway<W> {
                         } else {
                             Err(Refusal::Foreign)
                         };
-                        gateway.drive(|relay| relay.answered(id, answer));
+                        gateway.drive(|relay, now| relay.answered(id, answer, now));
                     });
                 }
                 Output::Tell(news) => {
@@ -214,8 +209,12 @@ impl<W: Website> Gateway<W> {
         // A panic while holding the lock is a bug of the relay; the others' sessions go on.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
 
-    fn now(&self) -> Moment {
-        Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+impl Inner {
+    fn gate(&self, leg: LegId, change: impl FnOnce(&mut Gate)) {
+        if let Some(outgoing) = self.outgoing.get(&leg) {
+            outgoing.gate.send_modify(change);
+        }
     }
 }

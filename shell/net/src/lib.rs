@@ -6,6 +6,7 @@
 pub mod applet;
 mod dial;
 mod direct;
+pub mod front;
 pub mod gateway;
 pub mod mux;
 mod pairing;

@@ -103,11 +103,7 @@ impl Mux {
             Kind::Unknown => return Err(MuxError::Unknown { address, first: first[0] }),
         }
         let mut stream = self.tls.accept(stream).await.map_err(failed)?;
-        // Who names HTTP in the handshake need not have spoken yet; TURN clients name nothing or "stun.turn" (RFC 7443).
-        let named = stream.get_ref().1.alpn_protocol();
-        if named.is_some_and(|name| name == b"http/1.1" || name == b"h2") {
-            return Ok(Sorted::Https(Begun { first: None, stream }));
-        }
+        // What was named in the handshake does not count: coturn's client names HTTP as well.
         if stream.read(&mut first).await.map_err(failed)? == 0 {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }

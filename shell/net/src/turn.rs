@@ -33,16 +33,31 @@ const BATCHES: usize = 4;
 /// How often the machine hears of the time.
 const TICK: Duration = Duration::from_millis(500);
 
+/// An address on which relay ports are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayAt {
+    /// The address of this computer.
+    pub bind: IpAddr,
+    /// The address under which others reach it: another one where a cloud translates addresses one to one.
+    pub public: IpAddr,
+}
+
+impl RelayAt {
+    /// An address that others reach as it is.
+    pub fn own(ip: IpAddr) -> RelayAt {
+        RelayAt { bind: ip, public: ip }
+    }
+}
+
 /// Where the server listens and relays.
 #[derive(Clone, Debug)]
 pub struct TurnConfig {
-    /// The machine's settings. `families` is set from `relay`.
+    /// The machine's settings. `families` is set from `relay`, whose addresses are added to `own`.
     pub machine: Settings,
     /// Addresses of the client sockets; port 0 takes any.
     pub listen: Vec<SocketAddr>,
-    /// Addresses on which relay ports are opened, at most one of each family. Clients must be able to reach them under
-    /// these very addresses.
-    pub relay: Vec<IpAddr>,
+    /// Addresses on which relay ports are opened, at most one of each family.
+    pub relay: Vec<RelayAt>,
     /// Relay ports.
     pub ports: RangeInclusive<u16>,
     /// Streams at a time.
@@ -93,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 enum Command {
     Admit(LegId, SessionId, Role, Duration, oneshot::Sender<Result<Credentials, TurnError>>),
     Dismiss(LegId),
-    Register(LegId, SocketAddr),
+    Register(LegId, IpAddr),
     Stream(Box<dyn Stream>, SocketAddr),
 }
 
@@ -121,7 +136,13 @@ impl TurnThread {
 impl TurnServer {
     /// Takes the sockets and starts the thread.
     pub fn start(mut config: TurnConfig) -> Result<(TurnServer, TurnThread), TurnError> {
-        config.machine.families = config.relay.iter().map(|&ip| belay_turn::Family::of(ip)).collect();
+        config.machine.families =
+            config.relay.iter().map(|relay| belay_turn::Family::of(relay.public)).collect();
+        config.machine.own.extend(config.relay.iter().flat_map(|relay| [relay.bind, relay.public]));
+        for relay in &config.relay {
+            let address = SocketAddr::new(relay.bind, 0);
+            UdpSocket::bind(address).map_err(|source| TurnError::Listen { address, source })?;
+        }
         let mut sockets = Vec::new();
         let mut addresses = Vec::new();
         for &address in &config.listen {
@@ -182,7 +203,7 @@ impl TurnServer {
     }
 
     /// A leg receives at this address: its partner's relayed addresses may send there.
-    pub async fn register(&self, leg: LegId, address: SocketAddr) -> Result<(), TurnError> {
+    pub async fn register(&self, leg: LegId, address: IpAddr) -> Result<(), TurnError> {
         self.tell(Command::Register(leg, address)).await
     }
 

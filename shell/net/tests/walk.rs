@@ -81,7 +81,7 @@ async fn start() -> Server {
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
     let website = Arc::new(OneSession::default());
-    let gateway = Gateway::start(Arc::clone(&website), Limits::default());
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), None);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();

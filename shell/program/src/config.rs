@@ -5,6 +5,7 @@
 mod defaults;
 mod origin;
 mod read;
+mod turn;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::logging::LogFormat;
 pub use origin::Origin;
 pub use read::ConfigError;
+pub use turn::{RelayAddress, Turn};
 
 /// Everything the server can be told. Where a value is optional, `None` means "derive it at the start".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub gateways: Vec<GatewayAt>,
     /// `website.*`: where a gateway without a website in its process asks.
     pub website: WebsiteAt,
+    /// `turn.*`: the gateway's STUN and TURN service.
+    pub turn: Turn,
     /// `region`: the name under which this gateway is listed.
     pub region: String,
     /// `log.*`

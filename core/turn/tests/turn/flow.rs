@@ -78,14 +78,52 @@ fn a_partner_outside_is_reached_where_it_was_seen_and_nowhere_else() {
     let back = world.peer(relay, seen, b"back").unwrap();
     let Sent::Client(to, bytes) = back else { panic!() };
     assert_eq!((to, read_relayed(&bytes)), (a.client, (Ok(0x4000), b"back".to_vec())));
+    // Its NAT may give it another port for the relay than for this server; below 1024 nobody's NAT does.
     let other_port = SocketAddr::new(seen.ip(), seen.port() + 1);
-    assert_eq!(world.peer(relay, other_port, b"stranger behind the same address"), None);
-    assert!(a.send_indication(&mut world, other_port, b"out").is_empty());
-    assert_eq!(a.permit(&mut world, other_port), 403);
+    assert!(world.peer(relay, other_port, b"another port").is_some());
+    let out = Sent::Peer(relay, other_port, b"out".to_vec());
+    assert_eq!(a.send_indication(&mut world, other_port, b"out"), [out]);
+    let service = SocketAddr::new(seen.ip(), 53);
+    assert_eq!(a.bind(&mut world, 0x4001, service), 403);
+    assert!(a.send_indication(&mut world, service, b"out").is_empty());
+    assert_eq!(world.peer(relay, service, b"in"), None);
+    let elsewhere = "198.51.100.3:2000".parse().unwrap();
+    assert_eq!(world.peer(relay, elsewhere, b"stranger"), None);
+    assert_eq!((a.permit(&mut world, elsewhere), a.bind(&mut world, 0x4001, elsewhere)), (403, 403));
     // The leg goes, and with it the right to reach it.
     world.turn.dismiss(LegId(2));
     assert!(a.send_channel(&mut world, 0x4000, b"out").is_empty());
     assert_eq!(world.peer(relay, seen, b"back"), None);
+}
+
+#[test]
+fn where_the_websocket_comes_from_counts_and_where_nobody_can_be_does_not() {
+    let mut settings = Settings::new(crate::client::REALM);
+    settings.own = vec!["192.0.2.1".parse().unwrap()];
+    for loopback in [false, true] {
+        settings.loopback = loopback;
+        let mut world = World::new(settings.clone());
+        let mut a = Caller::udp("198.51.100.1:1000", world.admit(1, 1, Role::Applet));
+        world.admit(2, 1, Role::Console);
+        a.allocate(&mut world);
+        for (ip, reached) in [
+            ("203.0.113.9", true),
+            ("::ffff:203.0.113.10", true),
+            ("10.1.2.3", true),
+            ("127.0.0.1", loopback),
+            ("192.0.2.1", loopback),
+            ("0.0.0.0", false),
+            ("224.0.0.1", false),
+            ("169.254.169.254", false),
+            ("255.255.255.255", false),
+        ] {
+            let ip: std::net::IpAddr = ip.parse().unwrap();
+            world.turn.register(LegId(2), ip);
+            let code = a.permit(&mut world, SocketAddr::new(ip.to_canonical(), 5000));
+            assert_eq!(code, if reached { 0 } else { 403 }, "{ip} {loopback}");
+        }
+        assert_eq!(a.permit(&mut world, "10.1.2.4:5000".parse().unwrap()), 403, "a neighbour in its network");
+    }
 }
 
 #[test]

@@ -114,7 +114,10 @@ fn nobody_is_reached_but_the_partner() {
     let second_at = second.allocate(&mut world).1.unwrap();
     let foreign_at = foreign.allocate(&mut world).1.unwrap();
     assert_eq!(a.permit(&mut world, second_at), 0);
-    assert_eq!(a.permit(&mut world, foreign_at), 403);
+    // A permission is for an address, whatever the port; each packet is judged once more.
+    assert_eq!(foreign.bind(&mut world, 0x4000, foreign_at), 0);
+    assert_eq!(a.bind(&mut world, 0x4000, foreign_at), 403);
+    assert!(a.send_indication(&mut world, foreign_at, b"x").is_empty());
 }
 
 #[test]
@@ -140,9 +143,7 @@ fn quotas() {
     assert_eq!((at(3, "198.51.100.2:6").0, at(4, "198.51.100.3:7").0), (0, 508));
     let peers: Vec<_> = world.ports.values().copied().collect();
     for port in 1..=9u16 {
-        world
-            .turn
-            .register(belay_relay::LegId(2), std::net::SocketAddr::from(([203, 0, 113, port as u8], port)));
+        world.turn.register(belay_relay::LegId(2), std::net::IpAddr::from([203, 0, 113, port as u8]));
     }
     let registered = |port: u16| std::net::SocketAddr::from(([203, 0, 113, port as u8], port));
     assert_eq!(a.permit(&mut world, registered(7)), 403, "only the newest addresses count");

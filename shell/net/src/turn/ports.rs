@@ -1,6 +1,6 @@
 //! Relay ports: opened where the machine asks, one socket and one small task each.
 
-use super::Server;
+use super::{RelayAt, Server};
 use crate::udp::Datagrams;
 use aws_lc_rs::rand::SecureRandom;
 use belay_turn::{Family, Port, RelayId};
@@ -15,14 +15,14 @@ const TRIES: usize = 64;
 
 /// The open ports.
 pub(super) struct Ports {
-    ips: Vec<IpAddr>,
+    relay: Vec<RelayAt>,
     range: RangeInclusive<u16>,
     open: HashMap<RelayId, (Rc<Datagrams>, AbortHandle)>,
 }
 
 impl Ports {
-    pub(super) fn new(ips: Vec<IpAddr>, range: RangeInclusive<u16>) -> Ports {
-        Ports { ips, range, open: HashMap::new() }
+    pub(super) fn new(relay: Vec<RelayAt>, range: RangeInclusive<u16>) -> Ports {
+        Ports { relay, range, open: HashMap::new() }
     }
 
     pub(super) fn socket(&self, relay: RelayId) -> Option<&Datagrams> {
@@ -40,8 +40,8 @@ impl Ports {
     }
 
     /// A socket at a port nobody can guess, so that nobody can send to it before it is told.
-    fn bind(&self, family: Family, port: Port) -> Option<UdpSocket> {
-        let ip = *self.ips.iter().find(|&&ip| Family::of(ip) == family)?;
+    fn bind(&self, family: Family, port: Port) -> Option<(UdpSocket, IpAddr)> {
+        let RelayAt { bind, public } = *self.relay.iter().find(|at| Family::of(at.public) == family)?;
         let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
         let random = aws_lc_rs::rand::SystemRandom::new();
         for _ in 0..TRIES {
@@ -52,8 +52,8 @@ impl Ports {
                 number &= !1;
             }
             let number = u16::try_from(number).ok()?;
-            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(ip, number)) {
-                return Some(socket);
+            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(bind, number)) {
+                return Some((socket, public));
             }
         }
         None
@@ -62,7 +62,7 @@ impl Ports {
 
 /// Opens a port and listens on it.
 pub(super) fn open(server: &Rc<Server>, relay: RelayId, family: Family, port: Port) -> Option<SocketAddr> {
-    let socket = server.ports.borrow().bind(family, port)?;
+    let (socket, public) = server.ports.borrow().bind(family, port)?;
     let socket = match Datagrams::new(socket, None) {
         Ok(socket) => Rc::new(socket),
         Err(error) => {
@@ -70,7 +70,7 @@ pub(super) fn open(server: &Rc<Server>, relay: RelayId, family: Family, port: Po
             return None;
         }
     };
-    let address = socket.local_address().ok()?;
+    let address = SocketAddr::new(public, socket.local_address().ok()?.port());
     let (its_server, its_socket) = (Rc::clone(server), Rc::clone(&socket));
     let task = tokio::task::spawn_local(async move {
         while its_socket.readable().await.is_ok() {

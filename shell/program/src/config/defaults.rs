@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Anchor, Applets, Config, Limits, Log, Tls, TlsSource, WebsiteAt};
+use super::{Anchor, Applets, Config, Limits, Log, Tls, TlsSource, Turn, WebsiteAt};
 use crate::logging::LogFormat;
 
 /// What a key holds.
@@ -30,6 +30,11 @@ pub(super) const KEYS: &[(&str, Kind)] = &[
     ("gateways", Kind::List),
     ("website.url", Kind::Text),
     ("website.anchor", Kind::Text),
+    ("turn.enabled", Kind::Flag),
+    ("turn.udp_port", Kind::Number),
+    ("turn.relay_addresses", Kind::List),
+    ("turn.relay_ports", Kind::Text),
+    ("turn.host", Kind::Text),
     ("log.format", Kind::Text),
     ("log.level", Kind::Text),
     ("limits.pin_per_address", Kind::Number),
@@ -48,6 +53,14 @@ pub(super) fn config() -> Config {
         applets: Applets { linux_x86_64: None },
         gateways: Vec::new(),
         website: WebsiteAt { url: None, anchor: None },
+        turn: Turn {
+            enabled: true,
+            udp_port: None,
+            relay_addresses: Vec::new(),
+            // Those that systems do not give out by themselves (RFC 6335), as RFC 8656 section 6.2 wants.
+            relay_ports: 49_152..=65_535,
+            host: None,
+        },
         region: "local".to_owned(),
         log: Log { format: LogFormat::Text, level: "info".to_owned() },
         limits: Limits { pin_per_address: 10, pin_in_all: 100, sign_in_per_address: 10 },

@@ -219,6 +219,7 @@ fn build(written: &Written) -> Result<Config, ConfigError> {
         None | Some("") => None,
         Some(text) => Some(pem_source(text)),
     };
+    turn::read(&read, &mut config.turn)?;
     config.tls.source = tls_source(&read, config.listen)?;
     config.tls.anchor = match read.text("tls.anchor")? {
         None => Anchor::Default,
@@ -380,6 +381,8 @@ fn distance(from: &str, to: &str) -> usize {
     }
     row[to.len()]
 }
+
+mod turn;
 
 #[cfg(test)]
 mod tests;

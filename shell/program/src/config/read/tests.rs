@@ -37,6 +37,12 @@ fn every_key_is_understood() {
         anchor = ""
         [applets]
         linux_x86_64 = "/usr/lib/belay/belay-applet"
+        [turn]
+        enabled = true
+        udp_port = 3478
+        relay_addresses = ["192.0.2.1/10.0.0.4", "2001:db8::1"]
+        relay_ports = "50000-50999"
+        host = "turn.example.com"
         [log]
         format = "json"
         level = "warn"
@@ -55,6 +61,10 @@ fn every_key_is_understood() {
     assert_eq!(config.gateways, [listed]);
     assert_eq!(config.website.url.unwrap().host(), "help.example.com");
     assert_eq!(config.website.anchor, Some(PemSource::File("/etc/belay/website.pem".into())));
+    assert_eq!(config.turn.udp_port, Some(3478));
+    assert_eq!(config.turn.relay_addresses.len(), 2);
+    assert_eq!(config.turn.relay_ports, 50_000..=50_999);
+    assert_eq!(config.turn.host.as_deref(), Some("turn.example.com"));
     assert_eq!(config.limits.pin_in_all, 50);
     assert_ne!(config.listen, default.listen);
     assert_ne!(config.log, default.log);
@@ -141,4 +151,24 @@ fn gateways_are_read_from_the_environment_too_and_strictly() {
     ] {
         assert!(refusal(&format!("gateways = {wrong}")).contains("write [{ url ="), "{wrong}");
     }
+}
+
+#[test]
+fn what_nobody_could_be_relayed_by_is_refused() {
+    for (line, key) in [
+        ("udp_port = 0", "turn.udp_port"),
+        ("relay_ports = \"50000-50010\"", "turn.relay_ports"),
+        ("relay_ports = \"1000-2000\"", "turn.relay_ports"),
+        ("relay_ports = \"60000-50000\"", "turn.relay_ports"),
+        ("relay_ports = \"50000\"", "turn.relay_ports"),
+        ("relay_addresses = [\"0.0.0.0\"]", "turn.relay_addresses"),
+        ("relay_addresses = [\"192.0.2.1\", \"192.0.2.2\"]", "turn.relay_addresses"),
+        ("relay_addresses = \"192.0.2.1\"", "turn.relay_addresses"),
+        ("host = \"https://turn.example.com\"", "turn.host"),
+        ("host = \"turn.example.com:3478\"", "turn.host"),
+    ] {
+        let sentence = refusal(&format!("[turn]\n{line}"));
+        assert!(sentence.starts_with(key) && sentence.contains("write"), "{sentence}");
+    }
+    assert!(!read("[turn]\nenabled = false").unwrap().turn.enabled);
 }
