@@ -6,16 +6,13 @@ const CUT_MS = 10_000;
 
 const home = (nat, firewall) => ({ nat, firewall });
 
-/** What the server's STUN and TURN make possible; until it answers, routers keep the two apart. */
-const BY_STUN = 'relay';
-const BY_TURN = 'relay';
-
 export const SCENARIOS = [
   { name: 'open LAN', path: 'direct_udp' },
   { name: 'far server, near partners', path: 'direct_udp', shape: { server: 'delay=100ms' } },
-  { name: 'both behind NAT', path: BY_STUN, topology: { technician: home('steady'), end_user: home('steady') } },
-  { name: 'both behind symmetric NAT', path: BY_TURN, topology: { technician: home('symmetric'), end_user: home('symmetric') } },
+  { name: 'both behind NAT', path: 'direct_udp', topology: { technician: home('steady'), end_user: home('steady') } },
+  { name: 'both behind symmetric NAT', path: 'relayed_udp', topology: { technician: home('symmetric'), end_user: home('symmetric') } },
   { name: 'LAN without UDP', path: 'direct_tcp', topology: { technician: home(undefined, 'no_udp'), end_user: home(undefined, 'no_udp') } },
+  { name: 'both behind NAT, technician without UDP', path: 'relayed_udp', topology: { technician: home('steady', 'no_udp'), end_user: home('steady') } },
   { name: 'both behind NAT without UDP', path: 'relay', topology: { technician: home('steady', 'no_udp'), end_user: home('steady', 'no_udp') } },
   { name: 'only TCP 443', path: 'relay', topology: { technician: home('steady', 'only_https'), end_user: home('steady', 'only_https') } },
   { name: 'IPv6 only', path: 'direct_udp', topology: { family: 6 } },
