@@ -365,6 +365,22 @@ fn a_link_that_is_never_acknowledged_says_so_instead_of_growing() {
 }
 
 #[test]
+fn an_acknowledgement_that_was_lost_comes_again_with_a_pong() {
+    let packet = belay_wire::link::encode;
+    let mut link = Link::new();
+    link.path_up(PathId(1), PathKind::Relay, Moment(0));
+    let data = Piece::Data { class: Class::Input, offset: 0, bytes: &[0, 0, 0, 1, 7] };
+    link.received(PathId(1), &packet(&[data]), Moment(0)).unwrap();
+    // The acknowledgement goes, and nobody receives it.
+    while link.poll(Moment(20_000)).is_some() {}
+    assert_eq!(link.poll(Moment(40_000)), None);
+    link.received(PathId(1), &packet(&[Piece::Ping(9)]), Moment(50_000)).unwrap();
+    let ack = belay_wire::link::Ack { class: Class::Input, next: 5, ranges: Vec::new() };
+    let packet = packet(&[Piece::Pong(9), Piece::Ack(ack)]);
+    assert_eq!(link.poll(Moment(50_000)), Some(Output::Transmit { path: PathId(1), packet }));
+}
+
+#[test]
 fn what_was_never_sent_cannot_be_acknowledged() {
     let ack = |class, next, ranges: &[(u64, u64)]| {
         let ack = belay_wire::link::Ack { class, next, ranges: ranges.to_vec() };

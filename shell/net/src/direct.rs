@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Frames and candidates that may wait for the peer connection.
 const ORDERS: usize = 512;
@@ -121,7 +121,13 @@ impl Direct {
         let teller = Teller { serial, news };
         let written = Arc::clone(&waiting);
         let task = tokio::spawn(async move {
-            peer::run(attempt, &offer, &servers, wanted, written, &teller).await;
+            let mut running = JoinSet::new();
+            let tells = teller.clone();
+            running.spawn(async move { peer::run(attempt, &offer, &servers, wanted, written, &tells).await });
+            // A bug there that a stranger's bytes set off costs this attempt and nothing else.
+            if let Some(Err(error)) = running.join_next().await {
+                tracing::error!(%error, attempt, "a direct path failed");
+            }
             teller.tell(What::Gone).await;
         });
         Direct { orders, waiting, task }
@@ -156,6 +162,7 @@ impl Drop for Direct {
 }
 
 /// Tells the news of one attempt.
+#[derive(Clone)]
 struct Teller {
     serial: u64,
     news: mpsc::Sender<News>,
@@ -165,5 +172,75 @@ impl Teller {
     async fn tell(&self, what: What) {
         // Nobody listens any more: then the attempt is about to be ended.
         let _ = self.news.send(News { serial: self.serial, what }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use belay_turn::stun::{Class, Message, Method, Writer, attribute};
+    use str0m::channel::ChannelConfig;
+
+    /// A STUN server that sees everybody at one address.
+    async fn stun(seen: SocketAddr) -> SocketAddr {
+        let socket = tokio::net::UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+        let at = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 1500];
+            loop {
+                let (len, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let transaction = Message::read(&buffer[..len]).unwrap().transaction();
+                let mut answer = Vec::new();
+                Writer::new(&mut answer, Method::Binding, Class::Success, transaction)
+                    .add_address(attribute::XOR_MAPPED_ADDRESS, seen)
+                    .finish();
+                socket.send_to(&answer, from).await.unwrap();
+            }
+        });
+        at
+    }
+
+    fn offer() -> String {
+        let mut rtc = str0m::Rtc::builder().clear_codecs().build(std::time::Instant::now());
+        let mut changes = rtc.sdp_api();
+        changes.add_channel_with_config(ChannelConfig { negotiated: Some(0), ..ChannelConfig::default() });
+        changes.apply().unwrap().0.to_sdp_string()
+    }
+
+    #[tokio::test]
+    async fn the_address_that_a_stun_server_sees_is_a_candidate() {
+        let seen = "198.51.100.7:4000".parse().unwrap();
+        let server = stun(seen).await;
+        let (news, mut told) = mpsc::channel(100);
+        let _direct = Direct::answer(1, 1, offer(), vec![format!("stun:{server}")], news);
+        let found = tokio::time::timeout(Duration::from_secs(20), async {
+            loop {
+                match told.recv().await.unwrap().what {
+                    What::Candidate(candidate) if candidate.contains("srflx") => return candidate,
+                    What::Answer(sdp) => assert!(sdp.contains("a=max-message-size")),
+                    _ => {}
+                }
+            }
+        })
+        .await
+        .unwrap();
+        assert!(found.contains("198.51.100.7 4000 typ srflx"), "{found}");
+    }
+
+    #[tokio::test]
+    async fn an_offer_that_cannot_be_read_ends_only_its_attempt() {
+        for offer in [String::new(), "v=0\r\n".to_owned(), offer().replace("a=fingerprint", "a=finger")] {
+            let (news, mut told) = mpsc::channel(100);
+            let _direct = Direct::answer(1, 7, offer, Vec::new(), news);
+            let mut failures = Vec::new();
+            while let Some(News { what, .. }) = told.recv().await {
+                match what {
+                    What::Attempted(facts) => failures = facts.failures,
+                    What::Gone => break,
+                    _ => panic!("an answer to nothing"),
+                }
+            }
+            assert_eq!(failures.len(), 1, "{failures:?}");
+        }
     }
 }

@@ -23,6 +23,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+#[path = "walk/browser.rs"]
+mod browser;
+#[path = "walk/direct.rs"]
+mod direct;
+
 const ID: [u8; 16] = [7; 16];
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
 const ACCOUNT: AccountId = AccountId::from_bytes([3; 16]);

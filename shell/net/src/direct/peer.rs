@@ -164,6 +164,13 @@ struct Asked {
     server: SocketAddr,
 }
 
+/// A TCP connection to us. Dropping it closes it.
+struct Connection {
+    packets: mpsc::Sender<Vec<u8>>,
+    /// Whether it has shown that it knows the description.
+    known: bool,
+}
+
 struct Peer<'a> {
     rtc: Rtc,
     channel: ChannelId,
@@ -171,8 +178,8 @@ struct Peer<'a> {
     started: Instant,
     silent_since: Option<Instant>,
     udp: HashMap<SocketAddr, Arc<UdpSocket>>,
-    /// Connections by the console's address. Dropping the sender closes one.
-    connections: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
+    /// Connections by the console's address.
+    connections: HashMap<SocketAddr, Connection>,
     /// The console's relayed addresses.
     relayed: Vec<SocketAddr>,
     kind: Option<PathKind>,
@@ -310,7 +317,7 @@ impl Peer<'_> {
     async fn incoming(&mut self, incoming: Incoming, wake: Instant) -> Result<Instant, Ended> {
         match incoming {
             Incoming::Connected { from, packets } => {
-                self.connections.insert(from, packets);
+                self.connections.insert(from, Connection { packets, known: false });
                 Ok(wake)
             }
             Incoming::Closed { from } => {
@@ -318,18 +325,24 @@ impl Peer<'_> {
                 Ok(wake)
             }
             Incoming::Packet { tcp, from, to, bytes } => {
-                if !tcp && self.asked.iter().any(|asked| asked.server == from) {
-                    if let Some((transaction, seen)) = reflexive::answer(&bytes) {
-                        return self.reflexive(transaction, seen, wake).await;
-                    }
+                if !tcp
+                    && self.asked.iter().any(|asked| asked.server == from)
+                    && let Some((transaction, seen)) = reflexive::answer(&bytes)
+                {
+                    return self.reflexive(transaction, seen, wake).await;
                 }
                 let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
-                let Ok(receive) = Receive::new(proto, from, to, &bytes) else { return Ok(wake) };
-                let input = Input::Receive(Instant::now(), receive);
-                if !self.rtc.accepts(&input) {
+                let now = Instant::now();
+                let input = Receive::new(proto, from, to, &bytes).map(|receive| Input::Receive(now, receive));
+                let Some(input) = input.ok().filter(|input| self.rtc.accepts(input)) else {
                     // Whoever knows the address but not the description gets nothing, and no place either.
-                    self.connections.remove(&from);
+                    if tcp && self.connections.get(&from).is_some_and(|connection| !connection.known) {
+                        self.connections.remove(&from);
+                    }
                     return Ok(wake);
+                };
+                if let Some(connection) = self.connections.get_mut(&from).filter(|_| tcp) {
+                    connection.known = true;
                 }
                 self.heard(tcp, from, to);
                 self.rtc.handle_input(input)?;
@@ -401,7 +414,7 @@ impl Peer<'_> {
         if tcp {
             if let Some(connection) = self.connections.get(destination) {
                 // A full connection loses the packet, as every datagram path may.
-                let _ = connection.try_send(contents.to_vec());
+                let _ = connection.packets.try_send(contents.to_vec());
             }
         } else if let Some(socket) = self.udp.get(source) {
             // What cannot be sent is lost; ICE notices when nothing arrives.
