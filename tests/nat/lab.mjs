@@ -202,7 +202,8 @@ process.once('exit', () => { for (const lab of made) lab.closeNow(); });
  * Rules for nft: what may go out, who may come in, and the translation.
  *
  * What strangers send to the router itself is dropped before the kernel remembers it: else it would hold the port that the host
- * behind has, and the translation would take another one, which no home router does.
+ * behind has, and the translation would take another one, which no home router does. A host without a router of its own is not told
+ * that its datagrams are not wanted: they get lost on the way, as they do where a network blocks them.
  */
 function router({ nat, firewall }) {
   const out = firewall ? FIREWALL[firewall] : 'accept';
@@ -210,7 +211,7 @@ function router({ nat, firewall }) {
   return `table inet belay {
     chain out { ct state established,related accept; meta l4proto { icmp, ipv6-icmp } accept; ${out}; }
     chain forward { type filter hook forward priority 0; policy drop; iifname "wan0" ct state established,related accept; iifname "lan0" jump out; }
-    chain output { type filter hook output priority 0; policy accept; oifname "wan0" jump out; }
+    chain output { type filter hook output priority 0; policy accept; ${nat ? 'oifname "wan0" jump out;' : ''} }
     chain input { type filter hook input priority 0; policy accept; meta l4proto ipv6-icmp accept; ${nat ? 'iifname "wan0" ct state new drop;' : ''} ${!nat && firewall === 'no_udp' ? 'meta l4proto udp drop;' : ''} }
     ${translated}
   }\n`;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { granted } from './pages.mjs';
 import { Lab } from './lab.mjs';
+import { ANY } from './scenarios.mjs';
 import { LabServer, appletIn, invite, technicianIn } from './stack.mjs';
 import { SAFETY_DELAY_MS } from '../../web/e2e/stack/applet.mjs';
 import { Typewriter } from '../../web/e2e/stack/desktop.mjs';
@@ -11,6 +12,9 @@ import { sleep, until } from '../../web/e2e/stack/processes.mjs';
 
 /** A path must have been found by then, counted from the pick-up. */
 const SEARCH_MS = 20_000;
+
+/** The server is somewhere in the internet: twenty milliseconds there and back. */
+const USUAL = { server: 'delay=10ms' };
 
 /** Plays `scenario` on `desktop`; what it returns is a row of the table in docs/connection.md. */
 export async function play(scenario, desktop, folder) {
@@ -34,10 +38,10 @@ async function session(met) {
   Object.assign(met, await technicianIn(lab, met.server));
   Object.assign(met, await invite(met));
   const { technician } = met;
-  for (const [host, words] of Object.entries(scenario.shape ?? {})) await lab.shape(host, words);
+  for (const [host, words] of Object.entries({ ...USUAL, ...scenario.shape })) await lab.shape(host, words);
   met.applet = appletIn(lab, desktop, met.file);
   const { applet } = met;
-  await technician.waitForState(met.session.id, 'waiting', 30_000);
+  await technician.waitForState(met.session.id, 'waiting', 60_000);
   await desktop.activate(await applet.window());
   await watchPath(technician);
 
@@ -58,10 +62,13 @@ async function session(met) {
 
   await work(met, 'before');
   const wanted = scenario.path;
-  await until(`the path ${wanted}`, async () => (await paths(technician)).at(-1)?.path === wanted, Math.max(1, picked + SEARCH_MS - Date.now()));
+  // Which of two good paths is used at one instant is measured anew all the time: what counts is that this one was reached.
+  const reached = async () => (await paths(technician)).some(({ path }) => path === wanted);
+  if (wanted !== ANY) await until(`the path ${wanted}`, reached, Math.max(1, picked + SEARCH_MS - Date.now()));
+  if (wanted === 'relay') assert.deepEqual((await paths(technician)).map(({ path }) => path), ['relay'], 'a path that this network does not let through');
   const found = (await paths(technician)).find(({ path }) => path !== 'relay');
   row.direct_ms = found && Math.round(found.at - picked);
-  row.path = wanted;
+  row.path = wanted === ANY ? (await paths(technician)).at(-1).path : wanted;
 
   if (scenario.during) {
     const began = Date.now();
