@@ -1,4 +1,5 @@
-// node bench.mjs --target belay|tigervnc --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE]: one run of one target, as JSON.
+// node bench.mjs --target belay|tigervnc --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE]
+// (or --target network --network clean|loss|slow): one run of one target, as JSON.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,16 +13,17 @@ const { values: options } = parseArgs({
     target: { type: 'string' }, run: { type: 'string', default: '1' }, secs: { type: 'string', default: '10' },
     tools: { type: 'string' }, out: { type: 'string' }, xtask: { type: 'string' },
     keys: { type: 'string', default: '50' }, connects: { type: 'string', default: '3' },
+    network: { type: 'string' },
     workloads: { type: 'string', default: 'idle,type,scroll,move,anim' },
   },
 });
 
-const name = `${options.target}-${options.run}`;
+const name = [options.target, options.network, options.run].filter(Boolean).join('-');
 const folder = resolve(options.out, name);
 mkdirSync(folder, { recursive: true });
 const target = await import(`./targets/${options.target}.mjs`);
-const result = { target: options.target, run: Number(options.run), seconds: Number(options.secs), date: new Date().toISOString() };
-const bench = { target, folder, roles: {}, xtask: options.xtask };
+const result = { target: options.target, run: Number(options.run), seconds: Number(options.secs), date: new Date().toISOString(), network: options.network };
+const bench = { target, folder, roles: {}, xtask: options.xtask, network: options.network };
 
 async function measure() {
   bench.desk = await Desk.open(resolve(options.tools), folder);
@@ -31,7 +33,7 @@ async function measure() {
   const alone = watch(bench.roles);
   await sleep(4000);
   result.cpu_alone = alone();
-  bench.console = await Console.open(folder);
+  bench.console = await Console.open(folder, bench.browser);
   bench.roles.browser = bench.console.processes;
   await target.open(bench);
 
@@ -59,9 +61,10 @@ async function measure() {
   await page.mouse.move(...place);
   result.click = await latency(bench, count, () => page.mouse.click(...place));
   say(name, 'click', result.click.p50, '/', result.click.p95, 'lost', result.click.lost);
+  result.path = await target.path?.(bench);
   bench.desk.tell('ptr 1660 1000');
   result.workloads = {};
-  for (const load of options.workloads.split(',')) {
+  for (const load of options.workloads.split(',').filter(Boolean)) {
     result.workloads[load] = await workload(bench, load, result.seconds);
     say(name, load, JSON.stringify(result.workloads[load]));
   }

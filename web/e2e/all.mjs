@@ -11,6 +11,7 @@ import './film.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './turn.test.mjs';
+import './gateway.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
 import './sign-off.test.mjs';

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures Belay beside a peer, in the same run on the same machine (`benches/screen/README.md`).
 
-use crate::{packages, process, web, workspace};
+use crate::{packages, process, programs, web, workspace};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,6 +27,8 @@ pub struct Options {
 enum Subject {
     /// The remote screen in the technician's browser.
     Screen,
+    /// The same through emulated networks: keys and clicks on a lossy and on a slow line (needs root).
+    Network,
     /// The gateway's relays beside coturn, nginx and a bare loop.
     Relay,
     /// A session while the server is flooded.
@@ -46,52 +48,97 @@ enum Peer {
 pub fn run(options: &Options) -> Result<()> {
     match options.subject {
         Subject::Screen => screen(options),
+        Subject::Network => network(options),
         Subject::Relay => crate::bench_relay::run(options.secs),
         Subject::Flood => crate::bench_relay::flood(options.secs),
     }
 }
 
-fn screen(options: &Options) -> Result<()> {
-    packages::ensure(packages::Purpose::Bench)?;
-    web::packages()?;
-    let tools = workspace::target().join("bench/screen");
-    std::fs::create_dir_all(&tools).with_context(|| format!("cannot make the folder {}", tools.display()))?;
-    let sources = workspace::root().join("benches/screen");
-    build_desk(&sources, &tools)?;
+/// The emulated networks of `benches/screen/targets/network.mjs`.
+const NETWORKS: [&str; 3] = ["clean", "loss", "slow"];
 
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
-    let out = tools.join(format!("run-{started}"));
+fn screen(options: &Options) -> Result<()> {
+    let bench = Bench::set_up()?;
     let targets: &[&str] = match options.peer {
         Peer::Tigervnc => &["belay", "tigervnc"],
         Peer::None => &["belay"],
     };
-    let mut failed = Vec::new();
-    for number in 1..=options.runs {
-        for target in targets {
-            eprintln!("run {number} of {}: {target}", options.runs);
-            if let Err(error) = measure(&sources, &tools, &out, target, number, options.secs) {
-                eprintln!("{error:#}");
-                failed.push(format!("{target} {number}"));
-            }
-        }
-    }
-    let mut table = process::command("node");
-    table.arg(sources.join("table.mjs")).arg(&out);
-    println!("{}", process::output(&mut table)?);
-    eprintln!("every sample is in {}", out.display());
-    if failed.is_empty() {
-        return Ok(());
-    }
-    bail!("these runs failed: {}; their logs and last pictures are in {}", failed.join(", "), out.display())
+    let seconds = options.secs.to_string();
+    let xtask = std::env::current_exe().context("cannot find this program's own file")?;
+    let xtask = xtask.to_str().context("this program's own file has a name that is not text")?;
+    let runs = runs(options.runs, targets);
+    let failed = bench.measure(&runs, |target| {
+        ["--target", target, "--secs", &seconds, "--xtask", xtask].map(str::to_owned).to_vec()
+    });
+    bench.tell("table.mjs", &failed)
 }
 
-fn measure(sources: &Path, tools: &Path, out: &Path, target: &str, number: u32, seconds: u32) -> Result<()> {
-    let xtask = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut bench = process::command("node");
-    bench.arg(sources.join("bench.mjs"));
-    bench.args(["--target", target, "--run", &number.to_string(), "--secs", &seconds.to_string()]);
-    bench.arg("--tools").arg(tools).arg("--out").arg(out).arg("--xtask").arg(xtask);
-    process::run(&mut bench)
+fn network(options: &Options) -> Result<()> {
+    let bench = Bench::set_up()?;
+    web::build()?;
+    programs::build()?;
+    programs::build_line()?;
+    let words = ["--target", "network", "--connects", "1", "--workloads", "", "--network"];
+    let runs = runs(options.runs, &NETWORKS);
+    let failed =
+        bench.measure(&runs, |name| words.iter().copied().chain([name]).map(str::to_owned).collect());
+    bench.tell("networks.mjs", &failed)
+}
+
+/// Each name once, and that as often as wished: what disturbs the machine for a while disturbs all of them.
+fn runs<'a>(times: u32, names: &[&'a str]) -> Vec<(u32, &'a str)> {
+    (1..=times).flat_map(|number| names.iter().map(move |name| (number, *name))).collect()
+}
+
+struct Bench {
+    sources: PathBuf,
+    tools: PathBuf,
+    out: PathBuf,
+}
+
+impl Bench {
+    /// Installs and builds what all measurements need, and names the folder for the results.
+    fn set_up() -> Result<Self> {
+        packages::ensure(packages::Purpose::Bench)?;
+        web::packages()?;
+        let tools = workspace::target().join("bench/screen");
+        std::fs::create_dir_all(&tools)
+            .with_context(|| format!("cannot make the folder {}", tools.display()))?;
+        let sources = workspace::root().join("benches/screen");
+        build_desk(&sources, &tools)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let out = tools.join(format!("run-{}", now.as_secs()));
+        Ok(Self { sources, tools, out })
+    }
+
+    /// Runs the bench once for each of `runs`, and returns which failed.
+    fn measure(&self, runs: &[(u32, &str)], words: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+        let mut failed = Vec::new();
+        for (number, name) in runs {
+            eprintln!("run {number}: {name}");
+            let mut bench = process::command("node");
+            bench.arg(self.sources.join("bench.mjs")).args(words(name)).args(["--run", &number.to_string()]);
+            bench.arg("--tools").arg(&self.tools).arg("--out").arg(&self.out);
+            if let Err(error) = process::run(&mut bench) {
+                eprintln!("{error:#}");
+                failed.push(format!("{name} {number}"));
+            }
+        }
+        failed
+    }
+
+    /// Prints the table that the script makes of all results.
+    fn tell(&self, script: &str, failed: &[String]) -> Result<()> {
+        let mut table = process::command("node");
+        table.arg(self.sources.join(script)).arg(&self.out);
+        println!("{}", process::output(&mut table)?);
+        eprintln!("every sample is in {}", self.out.display());
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let failed = failed.join(", ");
+        bail!("these runs failed: {failed}; their logs and last pictures are in {}", self.out.display())
+    }
 }
 
 /// Builds the measured desktop and its letters.

@@ -11,6 +11,7 @@ mod clock;
 mod demo;
 mod fuzz;
 mod layers;
+mod nat;
 mod openapi;
 mod packages;
 mod process;
@@ -47,6 +48,8 @@ enum Chore {
     Openapi(openapi::Options),
     /// Measure Belay beside a peer.
     Bench(bench::Options),
+    /// Play sessions through all kinds of networks (needs root); `--write` keeps what was measured in docs/connection.md.
+    Nat(nat::Options),
     /// Let libFuzzer search one of the targets of fuzz/.
     Fuzz(fuzz::Options),
 }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Chore::Layers => layers::run(),
         Chore::Openapi(options) => openapi::run(&options),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Nat(options) => nat::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
     };
     match done {

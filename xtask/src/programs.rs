@@ -10,6 +10,11 @@ pub fn build() -> Result<()> {
     process::run(cargo("build").args(["--release", "--package", "belay", "--package", "belay-applet"]))
 }
 
+/// Builds the emulated network of the tests.
+pub fn build_line() -> Result<()> {
+    process::run(cargo("build").args(["--release", "--package", "belay-line"]))
+}
+
 /// A cargo command in the workspace; takes the cargo that runs xtask.
 pub fn cargo(verb: &str) -> Command {
     let mut command = process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

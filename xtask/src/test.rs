@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check and every test, in the order in which a mistake is told soonest.
 
-use crate::{clock, layers, openapi, packages, process, programs, tidy, web, workspace};
+use crate::{clock, layers, nat, openapi, packages, process, programs, tidy, web, workspace};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ const SET_UP: [Step; 3] = [
     Step { name: "set up: server and applet", run: programs::build },
 ];
 
-const CHECKS: [Step; 10] = [
+const CHECKS: [Step; 11] = [
     Step { name: "format", run: || process::run(programs::cargo("fmt").args(["--all", "--check"])) },
     Step { name: "tidy", run: tidy::run },
     Step { name: "layers", run: layers::run },
@@ -34,6 +34,7 @@ const CHECKS: [Step; 10] = [
     Step { name: "rust doc examples", run: doc_examples },
     Step { name: "clippy", run: clippy },
     Step { name: "end to end", run: end_to_end },
+    Step { name: "end to end: networks", run: || nat::play(None, None) },
 ];
 
 /// Runs the steps; the first that fails ends the run.

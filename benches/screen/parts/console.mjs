@@ -9,16 +9,18 @@ const { chromium } = createRequire(new URL('../../../web/package.json', import.m
 
 const FLAGS = [
   '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-  '--disable-sync', '--disable-features=Translate', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', '--ignore-certificate-errors',
+  '--disable-sync', '--disable-features=Translate', '--ignore-certificate-errors',
 ];
 
 export class Console {
-  static async open(folder) {
+  /** `program` may stand for the real browser; `reachable` are hosts besides this computer that may be asked for. */
+  static async open(folder, { program = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium', reachable = [] } = {}) {
     const one = new Console();
     const profile = one.profile = mkdtempSync(join(folder, 'profile-'));
+    const rules = ['MAP * ~NOTFOUND', ...['127.0.0.1', 'localhost', ...reachable].map((host) => `EXCLUDE ${host}`)];
     one.browser = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium', headless: true, ignoreDefaultArgs: ['--headless'],
-      args: FLAGS, viewport: { width: 1920, height: 1080 }, ignoreHTTPSErrors: true, locale: 'en-GB',
+      executablePath: program, headless: true, ignoreDefaultArgs: ['--headless'],
+      args: [...FLAGS, `--host-resolver-rules=${rules.join(' , ')}`], viewport: { width: 1920, height: 1080 }, ignoreHTTPSErrors: true, locale: 'en-GB',
     });
     one.processes = withCommandLine(profile);
     one.page = one.browser.pages()[0] ?? await one.browser.newPage();

@@ -66,7 +66,7 @@ export async function control(bench) {
 /** Asks for a right and has the end user allow it. Returns when they did. */
 async function allow(bench, tool) {
   await at(bench, tool).click();
-  await sleep(SAFETY_DELAY_MS + PROMPT_MS);
+  await sleep(SAFETY_DELAY_MS + PROMPT_MS + (bench.late ?? 0));
   const since = Date.now();
   bench.desk.altA();
   // The applet's windows come up over the measured desktop, which has no window manager: it goes back on top.

@@ -3,17 +3,19 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
+export const PROGRAM = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  /** `more`: further switches. */
-  static async start(more = []) {
+  /** `more`: further switches. `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for. */
+  static async start(more = [], { executable = PROGRAM, reachable = [] } = {}) {
     const one = new Chromium();
+    const exclusions = ['127.0.0.1', 'localhost', ...reachable].map((host) => `EXCLUDE ${host}`);
     one.browser = await chromium.launch({
-      executablePath: process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium',
+      executablePath: executable,
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost', ...more,
+        '--disable-component-update', '--disable-sync', `--host-resolver-rules=MAP * ~NOTFOUND , ${exclusions.join(' , ')}`, ...more,
       ],
     });
     mkdirSync(SCREENSHOTS, { recursive: true });

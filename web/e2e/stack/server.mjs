@@ -36,9 +36,9 @@ export class Server {
     return JSON.parse(out);
   }
 
-  /** Starts serving. `wrapper` is a command line in front of the server's own, as `['faketime', …]`. */
-  async start({ wrapper = [], env = {} } = {}) {
-    const [command, ...words] = [...wrapper, BELAY, 'serve', '--config', this.config];
+  /** Starts serving, all roles or some. `wrapper` is a command line in front of the server's own, as `['faketime', …]`. */
+  async start({ wrapper = [], env = {}, roles = [] } = {}) {
+    const [command, ...words] = [...wrapper, BELAY, 'serve', '--config', this.config, ...roles.flatMap((role) => ['--role', role])];
     this.log = join(this.folder, `server-${Date.now()}.log`);
     this.program = new Program('belay serve', command, words, { log: this.log, env });
     await until('the server', async () => {
