@@ -131,6 +131,9 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
     }
     let (mut leg, first) = admitted(&town.gateways[0], &account, id).await;
     assert_eq!(town.tess.state(&session), "waiting");
+    let relaying = leg.relaying().await;
+    let here = town.ports[0].to_string();
+    assert!(relaying.servers.iter().all(|url| url.contains(&here)), "{relaying:?}");
 
     town.gateways[0].kill();
     assert!(leg.next().await.is_none(), "the connection died with the gateway");
@@ -139,6 +142,7 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
     drop(leg);
     town.tess.wait_for_state(&session, "reconnecting");
     let (mut leg, _) = admitted(&town.gateways[1], &account, second.secret_bytes().to_vec()).await;
+    leg.relaying().await;
     town.tess.wait_for_state(&session, "waiting");
     let (_, used) = Leg::says_hello(&town.gateways[1], &account, first.secret_bytes().to_vec()).await;
     assert_eq!(used, FromGateway::Refused(Refusal::Used), "its successor was used");

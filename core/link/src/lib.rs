@@ -194,6 +194,7 @@ impl Link {
 
     /// A packet has come on this path and was opened. An error means that the other end broke the protocol.
     pub fn received(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), WireError> {
+        let mut answered = None;
         for piece in wire::decode(packet)? {
             match piece {
                 Piece::Ack(ack) => self.acknowledged(&ack, now)?,
@@ -217,10 +218,17 @@ impl Link {
                 Piece::Pong(number) => {
                     if let Some(path) = self.paths.iter_mut().find(|known| known.id == path) {
                         path.pong(number, now);
+                        answered = Some(number);
                     }
                     self.choose(now);
                 }
             }
+        }
+        if let Some(number) = answered
+            && let Some(path) = self.paths.iter_mut().find(|known| known.id == path)
+        {
+            let missing = path.missing(number);
+            self.send_again(&missing);
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ impl RoundTrip {
     }
 }
 
-/// What was sent on a datagram path and is not known to have arrived.
+/// What was sent on a path and is not known to have arrived.
 #[derive(Clone, Copy)]
 pub(crate) enum Sent {
     /// Bytes of a stream.
@@ -96,6 +96,8 @@ pub(crate) struct Path {
     pinged: Moment,
     answered: u32,
     unanswered: VecDeque<(u32, Moment)>,
+    /// The number of the first sending after each ping of `unanswered`; only where everything arrives in order.
+    after: VecDeque<(u32, u64)>,
     /// By pings: for the choice between paths.
     way: Option<RoundTrip>,
     /// By pings and acknowledged pieces: for the probe time-out.
@@ -118,6 +120,7 @@ impl Path {
             pinged: now,
             answered: 0,
             unanswered: VecDeque::new(),
+            after: VecDeque::new(),
             way: None,
             piece: None,
             lost: 0.0,
@@ -153,6 +156,12 @@ impl Path {
                 self.count(true);
             }
             self.unanswered.push_back((number, now));
+            if self.kind == PathKind::Relay {
+                self.after.push_back((number, self.next_sending));
+                if self.after.len() > MAX_PINGS {
+                    self.after.pop_front();
+                }
+            }
         }
         due
     }
@@ -168,6 +177,15 @@ impl Path {
                 self.piece = Some(RoundTrip::measured(self.piece, now.since(sent)));
             }
         }
+    }
+
+    /// What is lost although the path is one that loses nothing: a pong carries every acknowledgement, so what was sent
+    /// before its ping has arrived, or somebody in between has dropped it. To be called with all that came with the pong
+    /// taken in.
+    pub(crate) fn missing(&mut self, pong: u32) -> Vec<Sent> {
+        let Some(at) = self.after.iter().position(|(ping, _)| *ping == pong) else { return Vec::new() };
+        let Some((_, after)) = self.after.drain(..=at).next_back() else { return Vec::new() };
+        self.lost_until(|sending| sending.number < after)
     }
 
     /// When the path stops being usable if no ping is answered.
@@ -212,15 +230,10 @@ impl Path {
         }
     }
 
-    /// Remembers what goes now; only where it may get lost.
+    /// Remembers what goes now.
     pub(crate) fn sends(&mut self, what: Sent, now: Moment) {
-        match self.kind {
-            PathKind::Relay => {}
-            PathKind::Datagram => {
-                self.sendings.push_back(Sending { number: self.next_sending, at: now, what });
-                self.next_sending += 1;
-            }
-        }
+        self.sendings.push_back(Sending { number: self.next_sending, at: now, what });
+        self.next_sending += 1;
     }
 
     /// Something was acknowledged: forgets what has arrived, and gives what is lost.
@@ -241,11 +254,18 @@ impl Path {
         }
         let Some(highest) = highest else { return Vec::new() };
         self.timeouts = 0;
-        self.lost_until(|sending| sending.number + REORDERED <= highest)
+        match self.kind {
+            // An answer to a ping tells for certain, and soon enough.
+            PathKind::Relay => Vec::new(),
+            PathKind::Datagram => self.lost_until(|sending| sending.number + REORDERED <= highest),
+        }
     }
 
     /// What was not acknowledged in time.
     pub(crate) fn overdue(&mut self, now: Moment) -> Vec<Sent> {
+        if self.kind == PathKind::Relay {
+            return Vec::new();
+        }
         let timeout = self.timeout();
         let lost = self.lost_until(|sending| sending.at + timeout <= now);
         if !lost.is_empty() {
@@ -262,7 +282,8 @@ impl Path {
 
     /// When the path has something to do.
     pub(crate) fn next_timeout(&self) -> Moment {
-        let probe = self.sendings.front().map(|sending| sending.at + self.timeout());
+        let first = self.sendings.front().filter(|_| self.kind == PathKind::Datagram);
+        let probe = first.map(|sending| sending.at + self.timeout());
         let dead = self.dead_at().filter(|_| self.was_usable);
         [probe, dead].into_iter().flatten().fold(self.ping_at(), Moment::min)
     }

@@ -380,6 +380,42 @@ fn an_acknowledgement_that_was_lost_comes_again_with_a_pong() {
     assert_eq!(link.poll(Moment(50_000)), Some(Output::Transmit { path: PathId(1), packet }));
 }
 
+/// Two ends with one relay between them that takes no time and drops what it is told to drop.
+#[test]
+fn what_a_relay_drops_is_noticed_by_the_answer_to_a_ping() {
+    let mut ends = [Link::new(), Link::new()];
+    ends.iter_mut().for_each(|end| end.path_up(PathId(1), PathKind::Relay, Moment(0)));
+    let mut dropped = 0;
+    let mut heard = Vec::new();
+    for step in 0..120u64 {
+        let now = Moment(step * 100_000);
+        if step < 40 {
+            ends[0].send(Class::Input, step.to_be_bytes().to_vec()).unwrap();
+        }
+        for from in [0, 1, 0, 1] {
+            ends[from].tick(now);
+            while let Some(output) = ends[from].poll(now) {
+                match output {
+                    Output::Transmit { packet, .. } => {
+                        let data = packet.windows(9).any(|part| part[..2] == [2, 2]);
+                        if from == 0 && data && step % 7 == 3 {
+                            dropped += 1;
+                        } else {
+                            ends[1 - from].received(PathId(1), &packet, now).unwrap();
+                        }
+                    }
+                    Output::Deliver { message, .. } => heard.push(message),
+                    Output::Active(_) => {}
+                }
+            }
+        }
+    }
+    let said: Vec<Vec<u8>> = (0..40u64).map(|step| step.to_be_bytes().to_vec()).collect();
+    assert!(dropped > 4, "{dropped}");
+    assert_eq!(heard, said);
+    assert_eq!(ends[0].unacknowledged(), 0);
+}
+
 #[test]
 fn what_was_never_sent_cannot_be_acknowledged() {
     let ack = |class, next, ranges: &[(u64, u64)]| {

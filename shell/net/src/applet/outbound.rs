@@ -17,9 +17,14 @@ const FULL: usize = 256 << 10;
 /// How long the last frames and the goodbye may take.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
+enum Wanted {
+    Frame(Vec<u8>),
+    Ping,
+}
+
 /// Writes to one connection. Ends with its owner.
 pub(super) struct Outbound {
-    frames: mpsc::Sender<Vec<u8>>,
+    frames: mpsc::Sender<Wanted>,
     waiting: Arc<AtomicUsize>,
     room: Arc<Notify>,
     task: JoinHandle<()>,
@@ -32,13 +37,16 @@ impl Outbound {
         S: Sink<Socket> + Unpin + Send + 'static,
         S::Error: std::fmt::Display,
     {
-        let (frames, mut wanted) = mpsc::channel::<Vec<u8>>(FRAMES);
+        let (frames, mut wanted) = mpsc::channel::<Wanted>(FRAMES);
         let (waiting, room) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (written, freed) = (Arc::clone(&waiting), Arc::clone(&room));
         let task = tokio::spawn(async move {
-            while let Some(frame) = wanted.recv().await {
-                let len = frame.len();
-                if let Err(error) = sink.send(Socket::binary(frame)).await {
+            while let Some(wanted) = wanted.recv().await {
+                let (len, message) = match wanted {
+                    Wanted::Frame(frame) => (frame.len(), Socket::binary(frame)),
+                    Wanted::Ping => (0, Socket::Ping(Default::default())),
+                };
+                if let Err(error) = sink.send(message).await {
                     // The reading half hears of it too, and ends the connection.
                     tracing::info!(%error, "the gateway takes no more");
                     return;
@@ -58,7 +66,12 @@ impl Outbound {
     pub(super) fn send(&self, frame: &ToGateway) -> bool {
         let bytes = frame.encode();
         self.waiting.fetch_add(bytes.len(), Ordering::AcqRel);
-        self.frames.try_send(bytes).is_ok()
+        self.frames.try_send(Wanted::Frame(bytes)).is_ok()
+    }
+
+    /// Asks the gateway for a sign of life; whether the question was taken.
+    pub(super) fn ping(&self) -> bool {
+        self.frames.try_send(Wanted::Ping).is_ok()
     }
 
     /// Whether more should wait until [`Outbound::room`].

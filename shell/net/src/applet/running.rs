@@ -3,6 +3,7 @@
 //! The session is attended to at all times: while the gateway is connected, while it is being reached again, and on
 //! direct paths meanwhile.
 
+mod liveness;
 mod paths;
 
 use belay_seal::{Binding, Secrets};
@@ -21,10 +22,9 @@ use super::outbound::Outbound;
 use super::reach::Socketed;
 use super::{Command, Event, Interruption};
 use crate::pairing::{Breach, Happening, Pairing};
+use liveness::{Liveness, Sign};
 use paths::Paths;
 
-/// Silence of the gateway, which pings every 15 seconds, after which it is lost.
-const SILENCE: Duration = Duration::from_secs(45);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -188,10 +188,24 @@ impl Running {
         for report in std::mem::take(&mut self.reports) {
             self.transmit(&report)?;
         }
+        let mut liveness = Liveness::new(self.now());
         loop {
-            let message = self.attend(wanted, tokio::time::timeout(SILENCE, stream.next())).await?;
-            let Ok(message) = message else { return lost("the gateway has fallen silent") };
-            self.incoming(message).await?;
+            let next = tokio::time::timeout(liveness::LOOK_EVERY, stream.next());
+            match self.attend(wanted, next).await? {
+                Ok(message) => {
+                    liveness.heard(self.now());
+                    self.incoming(message).await?;
+                }
+                Err(_) => match liveness.look(self.pairing.is_some(), self.now()) {
+                    Sign::Alive => {}
+                    Sign::Ask => {
+                        if self.out.as_ref().is_some_and(|out| !out.ping()) {
+                            return lost("the gateway takes no more");
+                        }
+                    }
+                    Sign::Lost => return lost("the gateway has fallen silent"),
+                },
+            }
         }
     }
 

@@ -126,11 +126,18 @@ export class Link {
   receive(id: number, packet: Bytes, now: number): Delivered[] {
     const delivered: Delivered[] = [];
     let settle = false;
+    let answered: number | undefined;
     for (const piece of decodePacket(packet)) {
       settle ||= piece.kind === 'ack';
-      this.take(id, piece, now, delivered);
+      if (piece.kind === 'pong') {
+        answered = this.paths.get(id)?.pong(piece.number, now);
+        this.choose(now);
+      } else {
+        this.take(id, piece, now, delivered);
+      }
     }
     if (settle) this.settle(now);
+    if (answered !== undefined) this.again(this.paths.get(id)?.missing(answered, now) ?? []);
     return delivered;
   }
 
@@ -166,7 +173,7 @@ export class Link {
     return this.streams[of].unacknowledged;
   }
 
-  private take(id: number, piece: Piece, now: number, delivered: Delivered[]): void {
+  private take(id: number, piece: Exclude<Piece, { kind: 'pong' }>, now: number, delivered: Delivered[]): void {
     switch (piece.kind) {
       case 'ack':
         if (isStream(piece.class)) this.streams[piece.class].acknowledged(piece.next, piece.ranges);
@@ -185,10 +192,6 @@ export class Link {
         return;
       case 'ping':
         if (this.paths.has(id) && this.pongs.length < MAX_PONGS) this.pongs.push({ path: id, number: piece.number });
-        return;
-      case 'pong':
-        this.paths.get(id)?.pong(piece.number, now);
-        this.choose(now);
         return;
     }
   }

@@ -64,7 +64,8 @@ export class Path {
   readonly latency = new RoundTrip();
   /** By pings and acknowledgements: how long an acknowledgement may take. */
   private readonly patience = new RoundTrip();
-  private pings: { number: number; at: number }[] = [];
+  /** `after`: the number of the first sending after the ping. */
+  private pings: { number: number; at: number; after: number }[] = [];
   private pinged = 0;
   private unanswered = 0;
   private unansweredSince = 0;
@@ -112,7 +113,7 @@ export class Path {
     if (now < this.pingAt) return undefined;
     const number = this.pinged;
     this.pinged += 1;
-    this.pings.push({ number, at: now });
+    this.pings.push({ number, at: now, after: this.sent });
     if (this.pings.length > MAX_PINGS) this.pings.shift();
     if (this.unanswered === 0) this.unansweredSince = now;
     this.unanswered += 1;
@@ -120,10 +121,14 @@ export class Path {
     return number;
   }
 
-  pong(number: number, now: number): void {
+  /**
+   * A ping was answered. What is returned went before it on an ordered path: as a pong carries every acknowledgement, what
+   * still waits once they are taken in was dropped by somebody in between (`missing`).
+   */
+  pong(number: number, now: number): number | undefined {
     const at = this.pings.findIndex((ping) => ping.number === number);
     const ping = this.pings[at];
-    if (ping === undefined) return;
+    if (ping === undefined) return undefined;
     const sample = Math.max(now - ping.at, 0);
     this.latency.measured(sample);
     this.patience.measured(sample);
@@ -137,6 +142,12 @@ export class Path {
     this.unansweredSince = this.pings[0]?.at ?? now;
     this.answered += 1;
     this.usable = true;
+    return this.kind === 'ordered' ? ping.after : undefined;
+  }
+
+  /** What was sent before this number and is not acknowledged. */
+  missing(before: number, now: number): Sent[] {
+    return this.lose((sending) => sending.number < before, now);
   }
 
   /** Notes that a piece goes on this path now. */
