@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use belay_net::Dial;
-use belay_net::check::{Check, Step, Verdict, check};
+use belay_net::check::{Check, Skip, Step, Verdict, check};
 use belay_program::Config;
 use belay_program::config::PemSource;
 use belay_store::{Create, OpenError, Store};
@@ -109,9 +109,12 @@ async fn findings(
             all.push(Finding::new("certificate", State::Problem, format!("{error:#}"), mend));
         }
         Ok(dial) => {
-            let checks = check(&dial, None).await;
+            let datagrams_at = config.turn.udp_port.filter(|_| config.website.url.is_none());
+            let checks = check(&dial, datagrams_at).await;
             for check in &checks {
-                all.push(words::of(check));
+                let off = !config.turn.enabled && matches!(check.step, Step::Datagrams | Step::Relay);
+                let not_tried = Check { verdict: Verdict::Skipped(Skip::Off), ..check.clone() };
+                all.push(words::of(if off { &not_tried } else { check }));
                 all.extend(expiry(check));
             }
             let own = public.to_string();

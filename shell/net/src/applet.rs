@@ -7,11 +7,13 @@ mod reach;
 mod running;
 
 use belay_seal::SecurityCode;
-use belay_wire::gateway::{Leaving, Refusal, ReportKind};
-use belay_wire::{AccountId, Message, Right, SessionAuthenticationId, SessionId};
+use belay_wire::gateway::{Leaving, Refusal, ReportKind, ToGateway};
+use belay_wire::{AccountId, LegTicket, Message, Right, SessionAuthenticationId, SessionId};
+use futures_util::SinkExt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message as Socket;
 
 use crate::dial::{Dial, DialError};
 pub use crate::direct::{Attempted, PathKind, Tried};
@@ -20,6 +22,8 @@ use reach::Credential;
 use running::{Ended, Running};
 
 const QUEUE: usize = 256;
+/// Time for a goodbye that the gateway could not hear at first; the applet's last window stays about as long.
+const SAY_WITHIN: Duration = Duration::from_secs(3);
 /// Waits before the first tries to come back; the last is repeated.
 const WAITS: [Duration; 6] = [
     Duration::from_millis(500),
@@ -155,13 +159,17 @@ async fn live(
             // A quarter more or less, so that a restarted gateway is not stormed by all at once.
             let share = f64::from(reach::random_byte()) / 255.0 * 0.5 + 0.75;
             if running.wait(wait.mul_f64(share), wanted).await.is_break() {
+                say_after_all(dial, leg, &mut choice, &ticket, running.unsaid()).await;
                 return None;
             }
             // The session goes on meanwhile, on a direct path if there is one.
             let credential = Credential::Return(ticket.clone());
             let reached = match running.attend(wanted, choice.reach(dial, leg, &credential)).await {
                 ControlFlow::Continue(reached) => reached,
-                ControlFlow::Break(_) => return None,
+                ControlFlow::Break(_) => {
+                    say_after_all(dial, leg, &mut choice, &ticket, running.unsaid()).await;
+                    return None;
+                }
             };
             match reached {
                 Ok(Ok((socket, _, next))) => {
@@ -174,5 +182,25 @@ async fn live(
             }
         };
         running.returned().await?;
+    }
+}
+
+/// One try to tell a goodbye that the gateway could not hear, so that the session does not wait for an applet that is gone.
+async fn say_after_all(
+    dial: &Dial,
+    leg: &Leg,
+    choice: &mut Choice,
+    ticket: &LegTicket,
+    unsaid: Option<Leaving>,
+) {
+    let Some(reason) = unsaid else { return };
+    let said = async {
+        let credential = Credential::Return(ticket.clone());
+        let Ok(Ok((mut socket, ..))) = choice.reach(dial, leg, &credential).await else { return false };
+        let goodbye = ToGateway::Bye(reason).encode();
+        socket.send(Socket::binary(goodbye)).await.is_ok() && socket.close(None).await.is_ok()
+    };
+    if !tokio::time::timeout(SAY_WITHIN, said).await.unwrap_or(false) {
+        tracing::info!("the goodbye was not heard; the session waits until its time is over");
     }
 }

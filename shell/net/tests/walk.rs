@@ -378,6 +378,25 @@ async fn a_message_from_the_wrong_end_is_a_breach() {
     assert!(matches!(next(&mut applet).await, Event::Breach(_)));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_during_a_cut_is_told_after_all() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+    server.cut.notify_waiters();
+    assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
+    applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
+    applet.task.await.unwrap();
+    let told = LegEvent::Left(Role::Applet, Leaving::EndedByEndUser);
+    for _ in 0..100 {
+        if server.website.news.lock().unwrap().iter().any(|news| news.event == told) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nobody was told: {:?}", server.website.news.lock().unwrap());
+}
+
 #[tokio::test]
 async fn the_website_ends_the_session_for_the_applet() {
     let server = start().await;

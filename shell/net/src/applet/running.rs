@@ -52,6 +52,8 @@ pub(super) struct Running {
     /// The applet was told that there is no way, and not yet that there is one again.
     interrupted: bool,
     reports: Vec<ToGateway>,
+    /// The goodbye that was said while the gateway was not there.
+    unsaid: Option<Leaving>,
     started: Instant,
     out: Option<Outbound>,
     hurry: Arc<Notify>,
@@ -68,6 +70,7 @@ impl Running {
             broken: None,
             interrupted: false,
             reports: Vec::new(),
+            unsaid: None,
             started: Instant::now(),
             out: None,
             hurry: Arc::new(Notify::new()),
@@ -91,6 +94,11 @@ impl Running {
             }
         }
         ended
+    }
+
+    /// The goodbye that nobody has heard.
+    pub(super) fn unsaid(&self) -> Option<Leaving> {
+        self.unsaid
     }
 
     /// The connection is gone; `None` when nobody listens any more.
@@ -326,6 +334,9 @@ impl Running {
                 Flow::Continue(())
             }
             Some(Command::Bye(reason)) => {
+                if self.out.is_none() {
+                    self.unsaid = Some(reason);
+                }
                 self.transmit(&ToGateway::Bye(reason))?;
                 Flow::Break(Ended::Quietly)
             }
