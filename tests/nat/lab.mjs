@@ -20,6 +20,9 @@ const FAMILIES = {
   6: { public: (number) => `2001:db8::${number}`, length: 64, gateway: '2001:db8::1', inUrl: (address) => `[${address}]` },
 };
 
+/** The network behind a host's router. */
+const home = (number) => `192.168.${number}`;
+
 /** What a router does to the connections of the host behind it. */
 export const NAT = {
   /** One public port for an inner one, wherever it sends: what most homes have. Strangers do not get in. */
@@ -120,7 +123,7 @@ export class Lab {
 
   /** A home network behind the router (IPv4). */
   async #route(inner, outer, number) {
-    const net = `192.168.${number}`;
+    const net = home(number);
     await must('ip', ['-n', inner, 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'lan0', 'netns', outer]);
     await this.#ip(outer, `addr add ${net}.1/24 dev lan0`, 'link set lan0 up');
     await this.#ip(inner, `addr add ${net}.2/24 dev eth0`, 'link set eth0 up', `route add default via ${net}.1 dev eth0`);
@@ -179,6 +182,14 @@ export class Lab {
   /** The server's address as in a URL. */
   get host() {
     return this.family.inUrl(this.addresses.server);
+  }
+
+  /**
+   * Patterns for all addresses that there are here, also those that a host moves to. Chromium resolves the address of a peer's TCP
+   * candidate as it does a name: a browser that may ask only for the server never calls the applet.
+   */
+  get anywhere() {
+    return [this.family.public('*'), home('*')];
   }
 
   async close() {

@@ -14,8 +14,7 @@ export const SCENARIOS = [
   { name: 'far server, near partners', path: 'direct_udp', shape: { server: 'delay=100ms' } },
   { name: 'both behind NAT', path: 'direct_udp', topology: { technician: home('steady'), end_user: home('steady') } },
   { name: 'both behind symmetric NAT', path: 'relayed_udp', topology: { technician: home('symmetric'), end_user: home('symmetric') } },
-  // Direct TCP is what should be reached here; it is not yet (see docs/connection.md).
-  { name: 'LAN without UDP', path: 'relay', topology: { technician: home(undefined, 'no_udp'), end_user: home(undefined, 'no_udp') } },
+  { name: 'LAN without UDP', path: 'direct_tcp', topology: { technician: home(undefined, 'no_udp'), end_user: home(undefined, 'no_udp') } },
   { name: 'both behind NAT, technician without UDP', path: 'relayed_udp', topology: { technician: home('steady', 'no_udp'), end_user: home('steady') } },
   { name: 'both behind NAT without UDP', path: 'relay', topology: { technician: home('steady', 'no_udp'), end_user: home('steady', 'no_udp') } },
   { name: 'only TCP 443', path: 'relay', topology: { technician: home('steady', 'only_https'), end_user: home('steady', 'only_https') } },

@@ -45,7 +45,7 @@ export class LabServer extends Server {
 
 /** Technician, signed in, in a browser on the technician's host; `chromium` has to be stopped in the end. */
 export async function technicianIn(lab, server) {
-  const chromium = await Chromium.start([], { executable: lab.script('technician', PROGRAM), reachable: [lab.addresses.server] });
+  const chromium = await Chromium.start([], { executable: lab.script('technician', PROGRAM), reachable: lab.anywhere });
   const technician = new Technician(await chromium.person(), server);
   await technician.signIn(TESS);
   return { chromium, technician };

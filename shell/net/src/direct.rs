@@ -101,7 +101,8 @@ enum Order {
 
 /// An attempt at a direct path, and the path once it stands.
 pub(crate) struct Direct {
-    orders: mpsc::Sender<Order>,
+    /// `None` once it is given up.
+    orders: Option<mpsc::Sender<Order>>,
     waiting: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -130,12 +131,12 @@ impl Direct {
             }
             teller.tell(What::Gone).await;
         });
-        Direct { orders, waiting, task }
+        Direct { orders: Some(orders), waiting, task }
     }
 
     /// The console may be there. What is too much is forgotten.
     pub(crate) fn candidate(&self, candidate: String) {
-        if self.orders.try_send(Order::Candidate(candidate)).is_err() {
+        if !self.order(Order::Candidate(candidate)) {
             tracing::debug!("a candidate too many");
         }
     }
@@ -144,9 +145,23 @@ impl Direct {
     pub(crate) fn send(&self, frame: Vec<u8>) {
         let len = frame.len();
         self.waiting.fetch_add(len, Ordering::AcqRel);
-        if self.orders.try_send(Order::Frame(frame)).is_err() {
+        if !self.order(Order::Frame(frame)) {
             self.waiting.fetch_sub(len, Ordering::AcqRel);
         }
+    }
+
+    /// It is not wanted any more: it tells what it has seen, and that it is gone.
+    pub(crate) fn give_up(&mut self) {
+        self.orders = None;
+    }
+
+    /// Whether nothing but its end is awaited.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.orders.is_none()
+    }
+
+    fn order(&self, order: Order) -> bool {
+        self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
     }
 
     /// Whether more should wait until [`What::Room`].
@@ -225,6 +240,29 @@ mod tests {
         .await
         .unwrap();
         assert!(found.contains("198.51.100.7 4000 typ srflx"), "{found}");
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_tells_what_it_has_seen() {
+        let (news, mut told) = mpsc::channel(100);
+        let mut direct = Direct::answer(1, 3, offer(), Vec::new(), news);
+        let mut seen = Attempted::default();
+        let told = async {
+            while let Some(News { what, .. }) = told.recv().await {
+                match what {
+                    // There are no more.
+                    What::Candidate(candidate) if candidate.is_empty() => direct.give_up(),
+                    What::Attempted(facts) => seen = facts,
+                    What::Gone => return,
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+        assert!(direct.is_given_up());
+        assert_eq!((seen.attempt, seen.opened), (3, None));
+        assert!(seen.ours.iter().any(|candidate| candidate.contains("tcptype passive")), "{seen:?}");
+        assert_eq!(seen.failures.len(), 1, "{seen:?}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ export const PROGRAM = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  /** `more`: further switches. `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for. */
+  /** `more`: further switches. `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for, names or addresses, with `*` for anything. */
   static async start(more = [], { executable = PROGRAM, reachable = [] } = {}) {
     const one = new Chromium();
     const exclusions = ['127.0.0.1', 'localhost', ...reachable].map((host) => `EXCLUDE ${host}`);

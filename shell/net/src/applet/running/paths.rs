@@ -98,21 +98,29 @@ impl Paths {
         !attempt.direct.is_full()
     }
 
+    /// The console has given the attempt up; what it has seen is still awaited.
+    fn give_up(&mut self, number: u32, pairing: &mut Option<Pairing>, started: Instant) {
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.number == number) else { return };
+        attempt.direct.give_up();
+        path_down(attempt.path.take(), pairing, started);
+    }
+
     fn drop_attempt(&mut self, pairing: &mut Option<Pairing>, started: Instant) {
-        let attempt = self.attempt.take();
-        if let (Some(path), Some(pairing)) = (attempt.and_then(|attempt| attempt.path), pairing) {
-            let now = Moment(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
-            pairing.direct_down(path, now);
-        }
+        path_down(self.attempt.take().and_then(|attempt| attempt.path), pairing, started);
+    }
+}
+
+fn path_down(path: Option<PathId>, pairing: &mut Option<Pairing>, started: Instant) {
+    if let (Some(path), Some(pairing)) = (path, pairing) {
+        let now = Moment(u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX));
+        pairing.direct_down(path, now);
     }
 }
 
 impl Running {
     /// The console has given up an attempt.
     pub(super) fn path_gone(&mut self, number: u32) {
-        if self.paths.attempt.as_ref().is_some_and(|attempt| attempt.number == number) {
-            self.paths.drop_attempt(&mut self.pairing, self.started);
-        }
+        self.paths.give_up(number, &mut self.pairing, self.started);
     }
 
     /// Something new of a direct path.
@@ -123,6 +131,10 @@ impl Running {
             return Flow::Continue(());
         };
         let number = attempt.number;
+        let is_given_up = attempt.direct.is_given_up();
+        if is_given_up && !matches!(news.what, What::Attempted(_) | What::Gone) {
+            return Flow::Continue(());
+        }
         let settled = match news.what {
             What::Answer(sdp) => pairing.send(&Message::PathAnswer { attempt: number, sdp }),
             What::Candidate(candidate) => {
@@ -152,7 +164,10 @@ impl Running {
                 Ok(())
             }
             What::Gone => {
-                let told = pairing.send(&Message::PathGone { attempt: number });
+                let told = match is_given_up {
+                    true => Ok(()),
+                    false => pairing.send(&Message::PathGone { attempt: number }),
+                };
                 paths.drop_attempt(&mut self.pairing, self.started);
                 told
             }
