@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use belay_wire::gateway::{FromGateway, Hello, Role, ToGateway};
+use belay_wire::gateway::{FromGateway, Hello, Refusal, Role, ToGateway};
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::ServerName;
 use stack::{Leg, Server, Stack, tls};
@@ -258,6 +258,13 @@ async fn a_flood_leaves_a_running_session_alone() {
     let until = Instant::now() + Duration::from_secs(30);
     while Target::new(&stack.server).secure().await.is_none() {
         assert!(Instant::now() < until, "those that hang are not dropped");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let (_, account, _) = stack.joined();
+    while let (_, FromGateway::Refused(Refusal::SlowDown)) =
+        Leg::says_hello(&stack.server, &account, vec![1; 16]).await
+    {
+        assert!(Instant::now() < until, "the strangers of this address are not forgotten");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let mut session = stack.session().await;

@@ -20,8 +20,10 @@ fn checks(deeds: &[Deed]) -> Vec<Check> {
 }
 
 fn says(deeds: &[Deed]) -> Vec<&Message> {
-    let said = |deed| if let &Deed::Send(ref message) = deed { Some(message) } else { None };
-    deeds.iter().filter_map(said).collect()
+    deeds
+        .iter()
+        .filter_map(|deed| if let Deed::Send(message) = deed { Some(message) } else { None })
+        .collect()
 }
 
 fn asks() -> Message {
