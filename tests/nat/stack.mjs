@@ -47,7 +47,11 @@ export class LabServer extends Server {
 export async function technicianIn(lab, server) {
   const chromium = await Chromium.start([], { executable: lab.script('technician', PROGRAM), reachable: lab.anywhere });
   const technician = new Technician(await chromium.person(), server);
-  await technician.signIn(TESS);
+  // A browser that starts while its host's interfaces come up stops what it loads, and may simply try again.
+  await until('the sign-in', () => technician.signIn(TESS).then(() => true, (error) => {
+    if (/ERR_NETWORK_CHANGED/.test(error.message)) return false;
+    throw error;
+  }));
   return { chromium, technician };
 }
 
