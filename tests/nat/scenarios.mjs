@@ -30,7 +30,6 @@ export const SCENARIOS = [
   { name: 'technician changes address', path: 'direct_udp', patience: 60_000, during: ({ lab }) => lab.move('technician', 21) },
   {
     name: 'network cut for 10 s', path: 'direct_udp', patience: 60_000, lasts: CUT_MS,
-    unsteady: 'after the cut the applet may take the session for interrupted and resumed many times within a second, and then drops keys',
     during: async ({ lab }) => {
       await lab.shape('end_user', 'cut');
       await sleep(CUT_MS);

@@ -25,6 +25,9 @@ use crate::pairing::{Breach, Happening, Pairing};
 use liveness::{Liveness, Sign};
 use paths::Paths;
 
+/// How long somebody who was heard counts as there, although no ping was answered yet: when a network comes back, what was
+/// on its way arrives first.
+const HEARD: Duration = Duration::from_secs(3);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -49,6 +52,8 @@ pub(super) struct Running {
     returning: bool,
     /// Why the way by the gateway is not there.
     broken: Option<Interruption>,
+    /// When the console's last message came.
+    heard: Option<Moment>,
     /// The applet was told that there is no way, and not yet that there is one again.
     interrupted: bool,
     reports: Vec<ToGateway>,
@@ -68,6 +73,7 @@ impl Running {
             pairing: None,
             returning: false,
             broken: None,
+            heard: None,
             interrupted: false,
             reports: Vec::new(),
             unsaid: None,
@@ -160,6 +166,7 @@ impl Running {
                 }
             };
             let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
+            let wake = wake.into_iter().chain(self.judge_again_at()).min();
             let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
             let wake = async {
                 match wake {
@@ -399,6 +406,7 @@ impl Running {
                 self.tell_path(true).await
             }
             Happening::Message(message) => {
+                self.heard = Some(self.now());
                 // Whoever is heard is there; what is heard while the way counts as interrupted would be dropped.
                 self.resumed().await?;
                 match message {
@@ -424,8 +432,10 @@ impl Running {
     /// Tells of an interruption when the last path has gone, and not only the gateway's.
     async fn judge(&mut self) -> Flow {
         let confirmed = self.pairing.as_ref().is_some_and(Pairing::is_confirmed);
+        let heard = self.heard.is_some_and(|at| self.now().since(at) < HEARD);
         if let Some(broken) = &self.broken
             && confirmed
+            && !heard
             && !self.interrupted
             && !self.has_way()
         {
@@ -434,6 +444,12 @@ impl Running {
             self.tell(event).await?;
         }
         self.tell_path(false).await
+    }
+
+    /// When somebody who was heard counts as there no more.
+    fn judge_again_at(&self) -> Option<Moment> {
+        let open = self.broken.is_some() && !self.interrupted;
+        self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now())
     }
 
     fn has_way(&self) -> bool {
