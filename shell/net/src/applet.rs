@@ -103,8 +103,6 @@ pub enum Command {
     Report(ReportKind, Right),
     /// Goodbye to all; the connection ends.
     Bye(Leaving),
-    /// The network changed: try to come back now instead of waiting.
-    Hurry,
 }
 
 /// The running connection. Dropping `commands` ends it.

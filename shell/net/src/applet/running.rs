@@ -13,9 +13,8 @@ use belay_wire::{Message, Moment, SessionAuthenticationId};
 use futures_util::StreamExt;
 use std::future::Future;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
 use super::outbound::Outbound;
@@ -61,7 +60,6 @@ pub(super) struct Running {
     unsaid: Option<Leaving>,
     started: Instant,
     out: Option<Outbound>,
-    hurry: Arc<Notify>,
     paths: Paths,
 }
 
@@ -79,7 +77,6 @@ impl Running {
             unsaid: None,
             started: Instant::now(),
             out: None,
-            hurry: Arc::new(Notify::new()),
             paths: Paths::new(),
         }
     }
@@ -138,16 +135,9 @@ impl Running {
         Some(())
     }
 
-    /// Waits before the next try, or until the network has changed. Breaks when the applet said goodbye.
+    /// Waits before the next try. Breaks when the applet said goodbye.
     pub(super) async fn wait(&mut self, time: Duration, wanted: &mut mpsc::Receiver<Command>) -> Flow {
-        let hurry = Arc::clone(&self.hurry);
-        let waited = async {
-            tokio::select! {
-                () = tokio::time::sleep(time) => {}
-                () = hurry.notified() => {}
-            }
-        };
-        self.attend(wanted, waited).await
+        self.attend(wanted, tokio::time::sleep(time)).await
     }
 
     /// Attends to the session until something else is done.
@@ -334,10 +324,6 @@ impl Running {
                 if self.reports.len() < KEPT_REPORTS {
                     self.reports.push(report);
                 }
-                Flow::Continue(())
-            }
-            Some(Command::Hurry) => {
-                self.hurry.notify_waiters();
                 Flow::Continue(())
             }
             Some(Command::Bye(reason)) => {
