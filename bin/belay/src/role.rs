@@ -46,7 +46,9 @@ pub fn next_key_file(config: &Config) -> PathBuf {
 /// The configuration file that a command names.
 pub fn config_of(command: &RoleCommand) -> Option<&Path> {
     match command {
-        RoleCommand::Key(which) | RoleCommand::Renew(which) | RoleCommand::List(which) => which.config.as_deref(),
+        RoleCommand::Key(which) | RoleCommand::Renew(which) | RoleCommand::List(which) => {
+            which.config.as_deref()
+        }
         RoleCommand::Trust(which) | RoleCommand::Revoke(which) => which.config.config.as_deref(),
     }
 }

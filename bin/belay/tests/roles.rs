@@ -184,9 +184,8 @@ async fn a_gateway_changes_its_key_while_it_runs_and_no_leg_notices() {
     wait("the untrusted key is refused", || log().contains(next));
     assert_eq!(town.tess.state(&session), "waiting");
     town.role("trust", next);
-    let hang_up = std::process::Command::new("kill")
-        .args(["-HUP", &town.gateways[0].child.id().to_string()])
-        .status();
+    let hang_up =
+        std::process::Command::new("kill").args(["-HUP", &town.gateways[0].child.id().to_string()]).status();
     assert!(hang_up.unwrap().success());
     let file = town.gateways[0].data.join("roles").join("gateway.next.key");
     wait("the next key is in use", || !file.exists());

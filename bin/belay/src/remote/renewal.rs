@@ -80,6 +80,10 @@ impl Remote {
 
 fn replace(next: &Path, file: &Path) -> anyhow::Result<()> {
     std::fs::rename(next, file).with_context(|| {
-        format!("{} cannot be moved to {}; give the user that runs the server write access", next.display(), file.display())
+        format!(
+            "{} cannot be moved to {}; give the user that runs the server write access",
+            next.display(),
+            file.display()
+        )
     })
 }

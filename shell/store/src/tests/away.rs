@@ -130,7 +130,8 @@ async fn the_applets_of_a_gateway_stay_with_it_when_it_has_another_key() {
     for _ in 0..2 {
         store.gateway_renewed(&[7; 32], &[8; 32], later(5)).await.unwrap();
         assert_eq!(store.gateways_in_use().await.unwrap(), [[8; 32]]);
-        let trusted = async |key| store.directory().role_key(key).await.unwrap().unwrap().revoked_at.is_none();
+        let trusted =
+            async |key| store.directory().role_key(key).await.unwrap().unwrap().revoked_at.is_none();
         assert_eq!((trusted(&[7; 32]).await, trusted(&[8; 32]).await), (false, true));
     }
     store.applet_left(company.account, here, Command::LegLost, GATEWAY, later(6)).await.unwrap();
