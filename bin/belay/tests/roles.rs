@@ -12,8 +12,10 @@ use std::time::Duration;
 use belay_net::applet::{Event, Interruption};
 use belay_wire::gateway::{FromGateway, Refusal};
 use belay_wire::{LegTicket, SessionAuthenticationId};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use stack::{Browser, Leg, Server, belay, bytes, create_account, free_port, tagged, tls};
+use tokio_tungstenite::tungstenite::Message;
 
 /// Says hello until the gateway has been trusted and heard.
 async fn admitted(at: &Server, account: &str, credential: Vec<u8>) -> (Leg, LegTicket) {
@@ -194,8 +196,15 @@ async fn a_gateway_changes_its_key_while_it_runs_and_no_leg_notices() {
     assert!(listed.contains(&format!("{before} gateway revoked")), "{listed}");
     assert!(listed.contains(&format!("{next} gateway trusted")), "{listed}");
 
-    // Longer than it takes to miss a gateway that has gone.
-    tokio::time::sleep(Duration::from_secs(50)).await;
+    // Longer than it takes to miss a gateway that has gone. A leg that does not read answers no pings.
+    let long = tokio::time::sleep(Duration::from_secs(50));
+    let mut long = std::pin::pin!(long);
+    loop {
+        tokio::select! {
+            () = &mut long => break,
+            heard = leg.0.next() => assert!(matches!(heard, Some(Ok(Message::Ping(_)))), "{heard:?}"),
+        }
+    }
     assert_eq!(town.tess.state(&session), "waiting");
     // What the gateway tells counts, whom it admits comes in, and it hears of the end.
     drop(leg);
