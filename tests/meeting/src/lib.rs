@@ -1,8 +1,9 @@
 //! A website, a gateway and a console over real TLS sockets on the loopback, for tests of what meets them: the applet's
-//! library in `shell/net` and the real program in `bin/applet`.
+//! library in `shell/net` and the real program in `bin/applet`. And coturn's tools, for those of both ends of TURN.
 #![allow(clippy::unwrap_used, reason = "only tests use this, and for them a failure here is a panic")]
 
 mod console;
+pub mod coturn;
 
 pub use console::{Console, Socket, receive};
 
