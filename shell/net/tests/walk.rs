@@ -293,6 +293,12 @@ impl Console {
         None
     }
 
+    /// Waits as long as an acknowledgement does, and sends it.
+    async fn acknowledge(&mut self) {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(self.drain().await, None, "nothing more was said");
+    }
+
     async fn hear(&mut self) -> Message {
         loop {
             if let Some(message) = self.drain().await {
@@ -338,7 +344,7 @@ async fn applet_and_console_meet_talk_and_part() {
     applet.commands.send(Command::Send(Message::End(EndedBy::EndUser))).await.unwrap();
     applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
     assert_eq!(console.hear().await, Message::End(EndedBy::EndUser));
-    assert_eq!(console.drain().await, None, "the end is acknowledged");
+    console.acknowledge().await;
     assert_eq!(receive(&mut console.socket).await, FromGateway::PartnerLeft(Leaving::EndedByEndUser));
     applet.task.await.unwrap();
     drop(console);
@@ -427,8 +433,8 @@ async fn a_goodbye_does_not_overtake_the_reason_for_it() {
         assert!(!told_of_goodbye(&server, Duration::from_millis(400)).await, "before the reason has arrived");
         if answers {
             assert_eq!(console.hear().await, Message::LinkProved([7; 32]));
-            assert_eq!(console.drain().await, None, "it is acknowledged");
-            assert!(told_of_goodbye(&server, Duration::from_millis(700)).await, "as soon as it has arrived");
+            console.acknowledge().await;
+            assert!(told_of_goodbye(&server, Duration::from_millis(500)).await, "as soon as it has arrived");
         } else {
             assert!(told_of_goodbye(&server, Duration::from_secs(4)).await, "a silent console holds up nobody");
         }
