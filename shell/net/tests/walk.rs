@@ -436,7 +436,10 @@ async fn a_goodbye_does_not_overtake_the_reason_for_it() {
             console.acknowledge().await;
             assert!(told_of_goodbye(&server, Duration::from_millis(500)).await, "as soon as it has arrived");
         } else {
-            assert!(told_of_goodbye(&server, Duration::from_secs(4)).await, "a silent console holds up nobody");
+            assert!(
+                told_of_goodbye(&server, Duration::from_secs(4)).await,
+                "a silent console holds up nobody"
+            );
         }
         applet.task.await.unwrap();
     }
