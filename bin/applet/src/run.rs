@@ -19,7 +19,7 @@ use crate::workers::Workers;
 /// Messages that may wait for the network; more means that it is dead, whatever it says.
 const MAX_WAITING: usize = 4096;
 /// How long the last words may take to leave.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What the windows say.
 #[derive(Debug)]

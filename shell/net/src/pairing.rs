@@ -3,6 +3,7 @@
 
 use belay_link::{Link, LinkError, Measures, Output, PathId, PathKind};
 use belay_seal::{AppletHandshake, AppletStep, Binding, Seal, SealError, Secrets, SecurityCode};
+use belay_wire::link::Class;
 use belay_wire::message::Sender;
 use belay_wire::{Message, Moment};
 use std::collections::VecDeque;
@@ -99,6 +100,11 @@ impl Pairing {
     /// Whether what is said now has a way to the console.
     pub(crate) fn has_way(&self) -> bool {
         self.link.active().is_some()
+    }
+
+    /// Whether something that was said, pictures aside, is not known to have arrived.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.is_confirmed() && self.link.waiting(Class::Ordered) > 0
     }
 
     /// The path in use, and whether it is the relay.

@@ -338,6 +338,7 @@ async fn applet_and_console_meet_talk_and_part() {
     applet.commands.send(Command::Send(Message::End(EndedBy::EndUser))).await.unwrap();
     applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
     assert_eq!(console.hear().await, Message::End(EndedBy::EndUser));
+    assert_eq!(console.drain().await, None, "the end is acknowledged");
     assert_eq!(receive(&mut console.socket).await, FromGateway::PartnerLeft(Leaving::EndedByEndUser));
     applet.task.await.unwrap();
     drop(console);
@@ -395,6 +396,44 @@ async fn a_goodbye_during_a_cut_is_told_after_all() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("nobody was told: {:?}", server.website.news.lock().unwrap());
+}
+
+/// Whether the website hears of the applet's goodbye within a time.
+async fn told_of_goodbye(server: &Server, within: Duration) -> bool {
+    let told = LegEvent::Left(Role::Applet, Leaving::Closed);
+    let is_told = async {
+        while !server.website.news.lock().unwrap().iter().any(|news| news.event == told) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(within, is_told).await.is_ok()
+}
+
+/// A direct path and the gateway keep no order between them, so the applet has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_does_not_overtake_the_reason_for_it() {
+    for answers in [true, false] {
+        let server = start().await;
+        let mut applet = applet(&server, ID);
+        assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+        let mut console = Console::open(&server).await;
+        console.say(&line(1)).await;
+        assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+        assert!(matches!(next(&mut applet).await, Event::Message(_)));
+        applet.commands.send(Command::Send(Message::LinkProved([7; 32]))).await.unwrap();
+        applet.commands.send(Command::Bye(Leaving::Closed)).await.unwrap();
+        // Nobody has anything more to say to it.
+        drop(applet.commands);
+        assert!(!told_of_goodbye(&server, Duration::from_millis(400)).await, "before the reason has arrived");
+        if answers {
+            assert_eq!(console.hear().await, Message::LinkProved([7; 32]));
+            assert_eq!(console.drain().await, None, "it is acknowledged");
+            assert!(told_of_goodbye(&server, Duration::from_millis(700)).await, "as soon as it has arrived");
+        } else {
+            assert!(told_of_goodbye(&server, Duration::from_secs(4)).await, "a silent console holds up nobody");
+        }
+        applet.task.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,9 @@ use paths::Paths;
 /// How long somebody who was heard counts as there, although no ping was answered yet: when a network comes back, what was
 /// on its way arrives first.
 const HEARD: Duration = Duration::from_secs(3);
+/// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
+/// between them: a goodbye that overtakes the reason for it would leave the console without one.
+const HEARD_OUT: Duration = Duration::from_millis(1500);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -59,6 +62,8 @@ pub(super) struct Running {
     reports: Vec<ToGateway>,
     /// The goodbye that was said while the gateway was not there.
     unsaid: Option<Leaving>,
+    /// The goodbye that is wanted, and until when it waits for what was said before it to arrive.
+    leaving: Option<(Leaving, Moment)>,
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
@@ -80,6 +85,7 @@ impl Running {
             heard: None,
             interrupted: false,
             reports: Vec::new(),
+            leaving: None,
             unsaid: None,
             started: Instant::now(),
             out: None,
@@ -155,6 +161,7 @@ impl Running {
     ) -> Flow<T> {
         tokio::pin!(something);
         loop {
+            self.leave()?;
             let room = self.out.as_ref().map(Outbound::room);
             let room = async {
                 match room {
@@ -163,7 +170,8 @@ impl Running {
                 }
             };
             let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
-            let wake = wake.into_iter().chain(self.judge_again_at()).min();
+            let given_up = self.leaving.map(|(_, at)| at);
+            let wake = wake.into_iter().chain(self.judge_again_at()).chain(given_up).min();
             let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
             let wake = async {
                 match wake {
@@ -173,7 +181,7 @@ impl Running {
             };
             tokio::select! {
                 done = &mut something => return Flow::Continue(done),
-                command = wanted.recv() => self.command(command).await?,
+                command = wanted.recv(), if self.leaving.is_none() => self.command(command).await?,
                 news = self.paths.news() => self.news(news).await?,
                 () = room => {
                     if let Some(pairing) = &mut self.pairing {
@@ -338,14 +346,26 @@ impl Running {
                 Flow::Continue(())
             }
             Some(Command::Bye(reason)) => {
-                if self.out.is_none() {
-                    self.unsaid = Some(reason);
-                }
-                self.transmit(&ToGateway::Bye(reason))?;
-                Flow::Break(Ended::Quietly)
+                self.leaving = Some((reason, self.now() + HEARD_OUT));
+                self.unsaid = Some(reason);
+                self.settle(Ok(())).await
             }
             None => Flow::Break(Ended::Quietly),
         }
+    }
+
+    /// Says goodbye, if it is wanted and the console has heard what was said before, or does not hear it in time.
+    fn leave(&mut self) -> Flow {
+        let Some((reason, until)) = self.leaving else { return Flow::Continue(()) };
+        let unheard = self.pairing.as_ref().is_some_and(|pairing| pairing.has_way() && pairing.is_unheard());
+        if unheard && self.now() < until {
+            return Flow::Continue(());
+        }
+        if self.out.is_some() {
+            self.unsaid = None;
+        }
+        self.transmit(&ToGateway::Bye(reason))?;
+        Flow::Break(Ended::Quietly)
     }
 
     /// Carries out what a pairing wants; a breach ends the pairing, not the connection.
