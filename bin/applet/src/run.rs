@@ -192,7 +192,7 @@ impl<S: Fn(Show)> Program<S> {
     }
 
     async fn last_words(self, waiting: VecDeque<Command>) {
-        let Connection { mut events, commands, mut task } = self.connection;
+        let Connection { mut events, commands, mut task, departures: _ } = self.connection;
         let spoken = tokio::time::timeout(LAST_WORDS, async {
             for command in waiting {
                 if commands.send(command).await.is_err() {

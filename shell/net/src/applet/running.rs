@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+use super::departures::Departures;
 use super::outbound::Outbound;
 use super::reach::Socketed;
 use super::{Command, Event, Interruption};
@@ -66,10 +67,15 @@ pub(super) struct Running {
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
+    departures: Departures,
 }
 
 impl Running {
-    pub(super) fn new(id: &SessionAuthenticationId, happened: mpsc::Sender<Event>) -> Running {
+    pub(super) fn new(
+        id: &SessionAuthenticationId,
+        happened: mpsc::Sender<Event>,
+        departures: Departures,
+    ) -> Running {
         Running {
             binding: Binding::of(id),
             happened,
@@ -84,6 +90,7 @@ impl Running {
             started: Instant::now(),
             out: None,
             paths: Paths::new(),
+            departures,
         }
     }
 
@@ -326,7 +333,11 @@ impl Running {
                     return Flow::Continue(());
                 };
                 let sent = pairing.send(&message);
-                self.settle(sent).await
+                self.settle(sent).await?;
+                if let Message::ScreenUpdate(update) = &message {
+                    self.departures.note(update.number);
+                }
+                Flow::Continue(())
             }
             Some(Command::Report(kind, right)) => {
                 let report = ToGateway::Report(kind, right);

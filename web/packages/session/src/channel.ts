@@ -118,6 +118,11 @@ export class Channel {
     return this.traffic?.congested === true;
   }
 
+  /** Bytes that came since the pairing began, on all paths. */
+  get received(): number {
+    return this.traffic?.received ?? 0;
+  }
+
   /** Whether there is a pairing that goes on once both ends are there again. */
   get held(): boolean {
     return this.traffic !== undefined;
