@@ -7,6 +7,7 @@ const runs = {};
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.json')).sort()) {
   const run = JSON.parse(readFileSync(join(folder, file), 'utf8'));
   if (!run.error) (runs[run.target] ??= []).push(run);
+  else process.stderr.write(`${file} failed: ${run.error.split('\n')[0]}\n`);
 }
 
 function median(values, digits = 0) {

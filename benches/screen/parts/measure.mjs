@@ -24,7 +24,8 @@ export async function connect(bench) {
   const { target, console: viewer } = bench;
   const { since, besides = 0 } = await target.connect(bench);
   await viewer.look(target.surface);
-  const whole = await viewer.page.evaluate(() => window.__bench.whole(20_000));
+  const whole = await viewer.page.evaluate((size) => window.__bench.whole(20_000, size), target.first?.(bench) ?? bench.desk.size);
+  await target.widen?.(bench);
   if (!whole) throw new Error('no whole picture came within 20 seconds');
   return whole - since + besides;
 }

@@ -95,13 +95,15 @@
     return { frames: B.frames, refreshes: B.refreshes, torn: B.torn };
   };
   // Waits for a whole picture: strip, block and the task bar at the bottom. Returns the wall clock.
-  B.whole = (milliseconds) => new Promise((resolve) => {
+  B.whole = (milliseconds, [width, height]) => new Promise((resolve) => {
     const start = performance.now();
     const look = () => {
       let strip = null;
       try { strip = B.strip(); } catch { strip = null; }
-      const bar = strip && B.pixels(1000, 1070, 1, 1);
-      if (strip && B.block() === (strip.inputs & 7) && Math.abs(bar[0] - 232) < 12) resolve(Date.now());
+      const size = B.size();
+      const whole = size && size[0] >= width && size[1] >= height;
+      const bar = strip && whole && B.pixels(1000, size[1] - 10, 1, 1);
+      if (strip && whole && B.block() === (strip.inputs & 7) && Math.abs(bar[0] - 232) < 12) resolve(Date.now());
       else if (performance.now() - start > milliseconds) resolve(null);
       else setTimeout(look, 5);
     };

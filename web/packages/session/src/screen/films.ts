@@ -19,7 +19,7 @@ export type OpenFilm = (width: number, height: number) => FilmDecoder;
 /** Streams at once. */
 const MAX_STREAMS = 4;
 /** Pixels of one film. */
-const MAX_FILM_PIXELS = 1 << 22;
+const MAX_FILM_PIXELS = 1 << 24;
 /** A frame that takes longer than this, in milliseconds, will never come. */
 const PATIENCE = 4000;
 
