@@ -306,6 +306,10 @@ impl Running {
         } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
             // A console that goes on with a seal we do not hold any more.
             return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
+        } else if frame.first() == Some(&COMMIT)
+            && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
+        {
+            self.start_pairing().await?;
         }
         let taken = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.received(frame, now));
         self.settle(taken).await

@@ -284,6 +284,7 @@ export class Channel {
       message: (bytes, of) => mine(() => this.message(bytes, of)),
       opened: (path) => mine(() => this.opened(path)),
       failed: (path) => mine(() => this.failed(path)),
+      misunderstood: () => mine(() => this.startAfresh()),
       changed: () => mine(() => this.review()),
       broken: (error) => mine(() => this.break(error)),
     });

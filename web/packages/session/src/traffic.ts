@@ -27,6 +27,8 @@ export interface TrafficEvents {
   /** A packet opened that came on this path; its messages follow. */
   opened(path: number): void;
   failed(path: number): void;
+  /** The handshake has to begin anew. */
+  misunderstood(): void;
   /** A packet was taken, a path has come or gone, or time has passed: `carried` or `measured` may have changed. */
   changed(): void;
   broken(error: PairingError): void;
@@ -57,6 +59,7 @@ export class Traffic {
       frame: (frame, path) => this.leave(frame, path),
       packet: (packet, path) => this.opened(packet, path),
       failed: (path) => this.events.failed(path),
+      misunderstood: () => this.events.misunderstood(),
       ready: (code, transcript) => this.events.ready(code, transcript),
       broken: (error) => this.events.broken(error),
     });
