@@ -238,6 +238,9 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     settle(&mut viewer, 1024, 768);
 }
 
+/// What a made-up network takes to take an update.
+const NETWORK: Duration = Duration::from_millis(2);
+
 #[test]
 fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
     let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
@@ -248,6 +251,7 @@ fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
     let network = left.clone();
     let send = move |message: Message| {
         if let Message::ScreenUpdate(update) = &message {
+            std::thread::sleep(NETWORK);
             network.lock().unwrap().push((update.number, std::time::Instant::now()));
         }
         sender.send(message).is_ok()
@@ -283,6 +287,7 @@ fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
             assert!(stage.mean > 0 && stage.mean <= stage.longest, "{report:?}");
             assert!(stage.longest < 1_000_000, "{report:?}");
         }
+        assert!(u128::from(report.send.mean) >= NETWORK.as_micros(), "{report:?}");
     }
 }
 

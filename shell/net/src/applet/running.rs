@@ -306,8 +306,7 @@ impl Running {
         } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
             // A console that goes on with a seal we do not hold any more.
             return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
-        } else if frame.first() == Some(&COMMIT)
-            && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
+        } else if frame.first() == Some(&COMMIT) && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
         {
             self.start_pairing().await?;
         }

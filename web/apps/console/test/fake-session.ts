@@ -168,3 +168,5 @@ function draw(canvas: HTMLCanvasElement): void {
   c.font = '22px sans-serif';
   for (let row = 0; row < 8; row += 1) c.fillText(`Office printer ${row + 1} — paused`, 320, 250 + row * 64);
 }
+
+export function prepareGateway(_address: string): void {}

@@ -3,6 +3,7 @@
 export * from './interface';
 export { newLinkSecret } from './link_secret';
 export { openRemoteSession } from './open';
+export { prepareGateway } from './prepared';
 export { warmUp } from './warm_up';
 export { Channel, type ChannelEvents, type ChannelOptions } from './channel';
 export { ConsoleSession, type SessionParts } from './session';

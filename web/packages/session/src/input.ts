@@ -295,6 +295,9 @@ function compositionField(stage: HTMLElement): HTMLTextAreaElement {
     opacity: '0',
     resize: 'none',
     pointerEvents: 'none',
+    // A caret that nobody sees would have the page drawn anew twice a second.
+    caretColor: 'transparent',
+    caretAnimation: 'manual',
   });
   if (stage.tabIndex < 0) stage.tabIndex = 0;
   stage.style.touchAction = 'none';

@@ -2,6 +2,7 @@
 import { ConsoleDirect } from './direct';
 import { attachInput } from './input';
 import { watchNetwork } from './network';
+import { connectToGateway } from './prepared';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
 import { CanvasCursor } from './screen/cursor';
@@ -18,6 +19,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     cursor: new CanvasCursor(canvas),
     attachInput: (stage, target) => attachInput(stage, canvas, target),
     watchNetwork,
+    connect: connectToGateway,
     direct: (host) => new ConsoleDirect(host),
     zstd: sharedZstd(),
     films: browserFilms(),

@@ -5,6 +5,7 @@ import { openRemoteSession, type ConsentState, type LinkState, type Monitor, typ
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
+import { nearest } from './nearest';
 import { isOpen } from './label';
 import { linkSecrets } from './link-secrets';
 import { isAway } from './tools';
@@ -103,6 +104,7 @@ export class Workspace {
     this.consent = { desktop_view: 'none', remote_control: 'none' };
     this.session = connection.session;
     const { gateways, ticket, binding, charter } = connection;
+    nearest.heard(gateways);
     const renew = (): Promise<Connection> => this.#renew();
     const secret = linkSecrets.of(this.id, Date.now());
     const remote = openRemoteSession({
