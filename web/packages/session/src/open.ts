@@ -1,6 +1,6 @@
 // Opens a remote session in a page.
 import { ConsoleDirect } from './direct';
-import { attachInput } from './input';
+import { attachInput } from './attach_input';
 import { watchNetwork } from './network';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
