@@ -164,7 +164,7 @@ impl Keyboard {
             let state = State::read(&hands.connection)?;
             let (ways, borrowing) = self.plan(rest, state)?;
             if !borrowing.is_empty() {
-                self.borrowed.lend(&hands.connection, &self.layout, &borrowing)?;
+                self.borrowed.lend(&hands.connection, &borrowing)?;
             }
             for ways in ways.chunks(BETWEEN_LOOKS) {
                 hands.guarded(Target::Focus, || {
@@ -197,7 +197,7 @@ impl Keyboard {
 
     /// Returns the borrowed keys.
     pub fn give_back(&mut self, connection: &Connection) -> Result<(), DesktopError> {
-        self.borrowed.give_back(connection, &self.layout)
+        self.borrowed.give_back(connection)
     }
 
     fn press_text(&mut self, hands: &Hands, usage: u16, text: &str) -> Result<(), DesktopError> {
