@@ -179,7 +179,8 @@ function modifiersOf(event: KeyEvent): number {
     bit('Control', MODIFIER.control) |
     bit('Alt', MODIFIER.alt) |
     bit('Meta', MODIFIER.meta) |
-    bit('AltGraph', MODIFIER.altGraph) |
+    // Where the event of AltGr itself does not count it yet.
+    (event.key === 'AltGraph' ? MODIFIER.altGraph : bit('AltGraph', MODIFIER.altGraph)) |
     bit('CapsLock', MODIFIER.capsLock)
   );
 }

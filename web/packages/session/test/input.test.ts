@@ -236,6 +236,14 @@ test('the Ctrl that Windows adds to AltGr is taken back', () => {
   ]);
 });
 
+test('AltGr says what it is, also where its own event does not count it', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('AltRight', 'AltGraph'));
+  keyboard.down(key('AltRight', 'Alt', { held: ['Alt'] }));
+  expect(target.sent).toEqual([message(true, 0xe6, '', 16), message(true, 0xe6, '', 4)]);
+});
+
 test('keys that macOS keeps to itself while Command is held are let go with it', () => {
   const target = new Target();
   const keyboard = new Keyboard(target);
