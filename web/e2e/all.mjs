@@ -9,6 +9,7 @@ import './walk.test.mjs';
 import './input.test.mjs';
 import './path.test.mjs';
 import './film.test.mjs';
+import './timings.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './turn.test.mjs';

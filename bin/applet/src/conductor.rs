@@ -325,6 +325,11 @@ impl Conductor {
                     self.deeds.push_back(Deed::Screen(ScreenDeed::Seen(number)));
                 }
             }
+            (Message::ScreenWatch(on), _) => {
+                if self.opening.is_some() {
+                    self.deeds.push_back(Deed::Screen(ScreenDeed::Watch(on)));
+                }
+            }
             (Message::Input(input), Admission::With(admitted)) => {
                 self.deeds.push_back(Deed::Inject(admitted, input));
             }
@@ -342,6 +347,7 @@ impl Conductor {
                 | Message::Monitors { .. }
                 | Message::CursorShape(_)
                 | Message::ScreenUpdate(_)
+                | Message::ScreenTimings(_)
                 | Message::CursorPosition { .. },
                 _,
             ) => tracing::warn!("the console sent a message that only an applet sends"),

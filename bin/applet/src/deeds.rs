@@ -127,6 +127,8 @@ pub enum ScreenDeed {
     Resync(Admitted),
     /// The viewer has drawn this update.
     Seen(u32),
+    /// Whether to tell how long the stages take.
+    Watch(bool),
     /// Stop at once.
     Close,
 }

@@ -40,6 +40,11 @@ export class Chromium {
     return page;
   }
 
+  /** Closes the pages of everybody. */
+  async forget() {
+    await Promise.all(this.browser.contexts().map((context) => context.close()));
+  }
+
   stop() {
     return this.browser.close();
   }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+use super::departures::Departures;
 use super::outbound::Outbound;
 use super::reach::Socketed;
 use super::{Command, Event, Interruption};
@@ -30,7 +31,10 @@ const HEARD: Duration = Duration::from_secs(3);
 /// Silence of the console, which pings every five seconds on each path, after which nothing should be held for it.
 const QUIET: Duration = Duration::from_secs(8);
 /// How long the gateway has to hear the goodbye and close.
-const HEAR_OUT: Duration = Duration::from_secs(2);
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+/// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
+/// between them: a goodbye that overtakes the reason for it would leave the console without one.
+const HEARD_OUT: Duration = Duration::from_millis(1500);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -64,13 +68,20 @@ pub(super) struct Running {
     reports: Vec<ToGateway>,
     /// The goodbye that was said while the gateway was not there.
     unsaid: Option<Leaving>,
+    /// The goodbye that is wanted, and until when it waits for what was said before it to arrive.
+    leaving: Option<(Leaving, Moment)>,
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
+    departures: Departures,
 }
 
 impl Running {
-    pub(super) fn new(id: &SessionAuthenticationId, happened: mpsc::Sender<Event>) -> Running {
+    pub(super) fn new(
+        id: &SessionAuthenticationId,
+        happened: mpsc::Sender<Event>,
+        departures: Departures,
+    ) -> Running {
         Running {
             binding: Binding::of(id),
             happened,
@@ -81,10 +92,12 @@ impl Running {
             quiet: None,
             interrupted: false,
             reports: Vec::new(),
+            leaving: None,
             unsaid: None,
             started: Instant::now(),
             out: None,
             paths: Paths::new(),
+            departures,
         }
     }
 
@@ -158,6 +171,7 @@ impl Running {
     ) -> Flow<T> {
         tokio::pin!(something);
         loop {
+            self.leave()?;
             let room = self.out.as_ref().map(Outbound::room);
             let room = async {
                 match room {
@@ -166,7 +180,8 @@ impl Running {
                 }
             };
             let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
-            let wake = wake.into_iter().chain(self.judge_again_at()).min();
+            let given_up = self.leaving.map(|(_, at)| at);
+            let wake = wake.into_iter().chain(self.judge_again_at()).chain(given_up).min();
             let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
             let wake = async {
                 match wake {
@@ -176,7 +191,7 @@ impl Running {
             };
             tokio::select! {
                 done = &mut something => return Flow::Continue(done),
-                command = wanted.recv() => self.command(command).await?,
+                command = wanted.recv(), if self.leaving.is_none() => self.command(command).await?,
                 news = self.paths.news() => self.news(news).await?,
                 () = room => {
                     if let Some(pairing) = &mut self.pairing {
@@ -301,6 +316,10 @@ impl Running {
         } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
             // A console that goes on with a seal we do not hold any more.
             return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
+        } else if frame.first() == Some(&COMMIT)
+            && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
+        {
+            self.start_pairing().await?;
         }
         let taken = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.received(frame, now));
         self.settle(taken).await
@@ -324,7 +343,11 @@ impl Running {
                     return Flow::Continue(());
                 };
                 let sent = pairing.send(&message);
-                self.settle(sent).await
+                self.settle(sent).await?;
+                if let Message::ScreenUpdate(update) = &message {
+                    self.departures.note(update.number);
+                }
+                Flow::Continue(())
             }
             Some(Command::Report(kind, right)) => {
                 let report = ToGateway::Report(kind, right);
@@ -337,14 +360,26 @@ impl Running {
                 Flow::Continue(())
             }
             Some(Command::Bye(reason)) => {
-                if self.out.is_none() {
-                    self.unsaid = Some(reason);
-                }
-                self.transmit(&ToGateway::Bye(reason))?;
-                Flow::Break(Ended::Quietly)
+                self.leaving = Some((reason, self.now() + HEARD_OUT));
+                self.unsaid = Some(reason);
+                self.settle(Ok(())).await
             }
             None => Flow::Break(Ended::Quietly),
         }
+    }
+
+    /// Says goodbye, if it is wanted and the console has heard what was said before, or does not hear it in time.
+    fn leave(&mut self) -> Flow {
+        let Some((reason, until)) = self.leaving else { return Flow::Continue(()) };
+        let unheard = self.pairing.as_ref().is_some_and(|pairing| pairing.has_way() && pairing.is_unheard());
+        if unheard && self.now() < until {
+            return Flow::Continue(());
+        }
+        if self.out.is_some() {
+            self.unsaid = None;
+        }
+        self.transmit(&ToGateway::Bye(reason))?;
+        Flow::Break(Ended::Quietly)
     }
 
     /// Carries out what a pairing wants; a breach ends the pairing, not the connection.
@@ -501,7 +536,7 @@ impl Running {
 /// comes in.
 async fn hear_out(stream: &mut futures_util::stream::SplitStream<Socketed>) {
     let closed = async { while let Some(Ok(_)) = stream.next().await {} };
-    if tokio::time::timeout(HEAR_OUT, closed).await.is_err() {
+    if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
         tracing::debug!("the gateway did not answer the close");
     }
 }

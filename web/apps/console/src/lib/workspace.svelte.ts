@@ -1,7 +1,7 @@
 // One support session that is open in this window: the link to the end user, the chat, what is granted.
 // It lives on while another tab is shown; the canvas belongs to it and moves in and out of the page.
 import type { ChatLine, Connection, Session } from '@belay/api';
-import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right } from '@belay/session';
+import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right, type ScreenReport } from '@belay/session';
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
@@ -234,6 +234,11 @@ export class Workspace {
   choose(monitor: number): void {
     this.monitor = monitor;
     this.#remote?.selectMonitor(monitor);
+  }
+
+  /** Tells once a second how the picture runs; returns what ends that. */
+  watchScreen(tell: (report: ScreenReport) => void): (() => void) | undefined {
+    return this.#remote?.watchScreen(tell);
   }
 
   ctrlAltDel(): void {
