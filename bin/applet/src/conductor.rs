@@ -158,6 +158,9 @@ impl Conductor {
             Happening::Examined(_) => {}
             Happening::Paired(code) => self.paired(code, now),
             Happening::Interrupted(far) => self.interrupted(far, now),
+            // A key or button that stays down although its release is stuck somewhere would be the end user's trouble.
+            Happening::Quiet if self.paired => self.deeds.push_back(Deed::LetGo),
+            Happening::Quiet => {}
             Happening::Returned => self.returned(now),
             Happening::Resumed => self.resumed(now),
             Happening::Message(message) => self.message(message, now),

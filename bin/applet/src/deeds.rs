@@ -30,6 +30,8 @@ pub enum Happening {
     Paired(SecurityCode),
     /// The way to the console is interrupted; the pairing is kept.
     Interrupted(Far),
+    /// The console has been silent for so long that nothing should be held for it.
+    Quiet,
     /// The gateway is there again; the console is not heard yet.
     Returned,
     /// The same console is back with the same keys.

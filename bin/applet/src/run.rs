@@ -232,6 +232,7 @@ fn heard(event: Event) -> Option<Happening> {
         Event::Interrupted(Interruption::Partner) => Happening::Interrupted(Far::Technician),
         Event::Interrupted(Interruption::Returned) => Happening::Returned,
         Event::Resumed => Happening::Resumed,
+        Event::Quiet => Happening::Quiet,
         Event::Path(path) => {
             tracing::info!(kind = ?path.kind, round_trip = ?path.round_trip, "the path in use");
             return None;

@@ -68,6 +68,8 @@ pub enum Event {
     Interrupted(Interruption),
     /// The same console is back with the same keys; nothing was lost.
     Resumed,
+    /// Nothing at all has come from the console for so long that nothing should be held for it any more. Told once for each silence.
+    Quiet,
     /// What the applet says goes this way from now on, or its round trip has changed.
     Path(PathInUse),
     /// What an attempt at a direct path has seen so far.

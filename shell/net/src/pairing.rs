@@ -56,6 +56,8 @@ pub(crate) struct Pairing {
     /// The path by the gateway, if there is one now; each connection to a gateway is a path of its own.
     relay: Option<PathId>,
     paths: u32,
+    /// When the last packet of the console came.
+    heard: Moment,
     happenings: VecDeque<Happening>,
 }
 
@@ -63,7 +65,8 @@ impl Pairing {
     pub(crate) fn new(secrets: Secrets, binding: Binding) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
         let state = State::Handshake { next: Some(Box::new(handshake)), answered: false };
-        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, happenings: VecDeque::new() })
+        let happenings = VecDeque::new();
+        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, heard: Moment(0), happenings })
     }
 
     /// The way by the gateway is gone; what is not acknowledged goes another, or waits.
@@ -190,6 +193,7 @@ impl Pairing {
     }
 
     fn opened(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), Breach> {
+        self.heard = now;
         self.link.received(path, packet, now).map_err(|error| Breach::Protocol(error.to_string()))
     }
 
@@ -204,6 +208,11 @@ impl Pairing {
 
     pub(crate) fn next_timeout(&self) -> Option<Moment> {
         self.link.next_timeout()
+    }
+
+    /// When the last packet of the console came, once it has proved that it has the keys.
+    pub(crate) fn heard(&self) -> Option<Moment> {
+        self.is_confirmed().then_some(self.heard)
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {

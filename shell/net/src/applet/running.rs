@@ -28,6 +28,10 @@ use paths::Paths;
 /// How long somebody who was heard counts as there, although no ping was answered yet: when a network comes back, what was
 /// on its way arrives first.
 const HEARD: Duration = Duration::from_secs(3);
+/// Silence of the console, which pings every five seconds on each path, after which nothing should be held for it.
+const QUIET: Duration = Duration::from_secs(8);
+/// How long the gateway has to hear the goodbye and close.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
 /// between them: a goodbye that overtakes the reason for it would leave the console without one.
 const HEARD_OUT: Duration = Duration::from_millis(1500);
@@ -57,6 +61,8 @@ pub(super) struct Running {
     broken: Option<Interruption>,
     /// When the console's last message came.
     heard: Option<Moment>,
+    /// The silence since this moment was told.
+    quiet: Option<Moment>,
     /// The applet was told that there is no way, and not yet that there is one again.
     interrupted: bool,
     reports: Vec<ToGateway>,
@@ -83,6 +89,7 @@ impl Running {
             returning: false,
             broken: None,
             heard: None,
+            quiet: None,
             interrupted: false,
             reports: Vec::new(),
             leaving: None,
@@ -105,7 +112,10 @@ impl Running {
         };
         if let Some(out) = self.out.take() {
             match &ended {
-                Ended::Quietly => out.close().await,
+                Ended::Quietly => {
+                    out.close().await;
+                    hear_out(&mut stream).await;
+                }
                 Ended::Refused(_) | Ended::Lost(_) => out.abandon(),
             }
         }
@@ -463,13 +473,24 @@ impl Running {
             self.interrupted = true;
             self.tell(event).await?;
         }
+        if self.quiet_at().is_some_and(|at| at <= self.now()) {
+            self.quiet = self.pairing.as_ref().and_then(Pairing::heard);
+            self.tell(Event::Quiet).await?;
+        }
         self.tell_path(false).await
     }
 
-    /// When somebody who was heard counts as there no more.
+    /// When the console's silence is to be told, unless it was.
+    fn quiet_at(&self) -> Option<Moment> {
+        let heard = self.pairing.as_ref().and_then(Pairing::heard);
+        heard.filter(|heard| self.quiet != Some(*heard)).map(|heard| heard + QUIET)
+    }
+
+    /// When somebody who was heard counts as there no more, or has been silent for too long.
     fn judge_again_at(&self) -> Option<Moment> {
         let open = self.broken.is_some() && !self.interrupted;
-        self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now())
+        let gone = self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now());
+        gone.into_iter().chain(self.quiet_at()).min()
     }
 
     fn has_way(&self) -> bool {
@@ -507,6 +528,15 @@ impl Running {
             .and_then(|()| aws_lc_rs::rand::fill(&mut secrets.nonce))
             .map_err(|_| Breach::Protocol("the system gives no random numbers".into()))?;
         Pairing::new(secrets, self.binding)
+    }
+}
+
+/// Reads on until the gateway has closed too: the system takes the goodbye back when the connection is dropped while something still
+/// comes in.
+async fn hear_out(stream: &mut futures_util::stream::SplitStream<Socketed>) {
+    let closed = async { while let Some(Ok(_)) = stream.next().await {} };
+    if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
+        tracing::debug!("the gateway did not answer the close");
     }
 }
 

@@ -1,6 +1,6 @@
 // Opens a remote session in a page.
 import { ConsoleDirect } from './direct';
-import { attachInput } from './input';
+import { attachInput } from './attach_input';
 import { watchNetwork } from './network';
 import { connectToGateway } from './prepared';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';

@@ -116,6 +116,7 @@ export class ConsoleSession implements RemoteSession {
       this.parts.attachInput?.(stage, {
         send: (input) => this.sendInput(input),
         congested: () => this.channel.congested,
+        unconfirmed: () => this.channel.unconfirmedInputs,
         monitor: () => this.monitor,
       }),
     );

@@ -100,9 +100,9 @@ export class Traffic {
     return this.relay === undefined ? undefined : this.link.silentSince(this.relay);
   }
 
-  /** Ordered messages that the partner has not acknowledged. */
-  get unacknowledged(): Bytes[] {
-    return this.link.unacknowledged('ordered');
+  /** Messages of a class that the partner has not acknowledged. */
+  unacknowledged(of: 'ordered' | 'input'): Bytes[] {
+    return this.link.unacknowledged(of);
   }
 
   /** Begins the handshake. */

@@ -247,6 +247,10 @@ export class Workspace {
     this.#remote?.sendCombination('ctrl_alt_del');
   }
 
+  typeText(text: string): void {
+    this.#remote?.typeText(text);
+  }
+
   attachInput(stage: HTMLElement): (() => void) | undefined {
     return this.#remote?.attachInput(stage);
   }
