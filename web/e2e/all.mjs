@@ -8,6 +8,7 @@ import './admission.test.mjs';
 import './walk.test.mjs';
 import './path.test.mjs';
 import './film.test.mjs';
+import './monitors.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './turn.test.mjs';
