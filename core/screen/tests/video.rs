@@ -236,7 +236,7 @@ fn a_film_that_fills_the_screen_is_coded_smaller_and_exact_in_the_end() {
 
 fn fills_the_screen((width, height): (u16, u16), coded: (u16, u16)) {
     let sizes = Sizes::default();
-    let mut desk = Desk::new(width, height, 1);
+    let mut desk = Desk::new(width.into(), height.into(), 1);
     let mut encoder = Encoder::with_video(Box::new(sizes.clone())).unwrap();
     let mut viewer = Decoder::new();
     let mut now = Moment(1_000_000);
