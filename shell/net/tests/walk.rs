@@ -28,7 +28,7 @@ async fn next(connection: &mut Connection) -> Event {
     loop {
         let event = tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await;
         match event.unwrap().unwrap() {
-            Event::Path(_) | Event::Attempted(_) => {}
+            Event::Path(_) | Event::Attempted(_) | Event::Quiet => {}
             event => return event,
         }
     }
@@ -52,6 +52,7 @@ async fn applet_and_console_meet_talk_and_part() {
     applet.commands.send(Command::Send(Message::End(EndedBy::EndUser))).await.unwrap();
     applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
     assert_eq!(console.hear().await, Message::End(EndedBy::EndUser));
+    console.acknowledge().await;
     assert_eq!(receive(&mut console.socket).await, FromGateway::PartnerLeft(Leaving::EndedByEndUser));
     applet.task.await.unwrap();
     drop(console);
@@ -139,6 +140,47 @@ async fn a_goodbye_during_a_cut_is_told_after_all() {
     panic!("nobody was told: {:?}", server.website.news.lock().unwrap());
 }
 
+/// Whether the website hears of the applet's goodbye within a time.
+async fn told_of_goodbye(server: &Server, within: Duration) -> bool {
+    let told = LegEvent::Left(Role::Applet, Leaving::Closed);
+    let is_told = async {
+        while !server.website.news.lock().unwrap().iter().any(|news| news.event == told) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(within, is_told).await.is_ok()
+}
+
+/// A direct path and the gateway keep no order between them, so the applet has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_does_not_overtake_the_reason_for_it() {
+    for answers in [true, false] {
+        let server = start().await;
+        let mut applet = applet(&server, ID);
+        assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+        let mut console = Console::open(&server).await;
+        console.say(&line(1)).await;
+        assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+        assert!(matches!(next(&mut applet).await, Event::Message(_)));
+        applet.commands.send(Command::Send(Message::LinkProved([7; 32]))).await.unwrap();
+        applet.commands.send(Command::Bye(Leaving::Closed)).await.unwrap();
+        // Nobody has anything more to say to it.
+        drop(applet.commands);
+        assert!(!told_of_goodbye(&server, Duration::from_millis(400)).await, "before the reason has arrived");
+        if answers {
+            assert_eq!(console.hear().await, Message::LinkProved([7; 32]));
+            console.acknowledge().await;
+            assert!(told_of_goodbye(&server, Duration::from_millis(500)).await, "as soon as it has arrived");
+        } else {
+            assert!(
+                told_of_goodbye(&server, Duration::from_secs(4)).await,
+                "a silent console holds up nobody"
+            );
+        }
+        applet.task.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_website_ends_the_session_for_the_applet() {
     let server = start().await;
@@ -147,6 +189,44 @@ async fn the_website_ends_the_session_for_the_applet() {
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
     assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_falls_silent_is_told_of_once_for_each_silence() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let mut console = Console::open(&server).await;
+    console.drain().await;
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    for round in 0..2 {
+        let began = std::time::Instant::now();
+        console.say(&line(round)).await;
+        loop {
+            match tokio::time::timeout(Duration::from_secs(12), applet.events.recv()).await.unwrap().unwrap()
+            {
+                Event::Quiet => break,
+                event => assert!(matches!(event, Event::Path(_) | Event::Message(_)), "{event:?}"),
+            }
+        }
+        assert!(began.elapsed() >= Duration::from_millis(7900), "after {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_put_out_while_talking_hears_the_last_word() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let (mut console, _) = Console::enter(&server, [9; 32].to_vec()).await;
+    server.gateway.end(SESSION);
+    for _ in 0..20 {
+        // The connection stays until the last word was heard.
+        console.send(vec![4; 1000]).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
+    assert!(console.is_closed().await);
 }
 
 fn line(n: u8) -> Message {

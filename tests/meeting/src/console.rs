@@ -21,6 +21,11 @@ impl Socket {
     pub async fn send(&mut self, frame: Vec<u8>) {
         self.0.send(Said::binary(ToGateway::Frame(frame).encode())).await.unwrap();
     }
+
+    /// Whether the gateway says goodbye now.
+    pub async fn is_closed(&mut self) -> bool {
+        matches!(self.0.next().await, Some(Ok(Said::Close(_))))
+    }
 }
 
 /// A console that stays itself over interruptions.
@@ -109,7 +114,15 @@ impl Console {
         }
     }
 
-    async fn drain(&mut self) {
+    /// Waits as long as an acknowledgement does, and sends it.
+    pub async fn acknowledge(&mut self) {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        self.drain().await;
+        assert!(self.heard.is_empty(), "nothing more was said");
+    }
+
+    /// Sends what the link wants to send.
+    pub async fn drain(&mut self) {
         let now = self.now();
         self.link.tick(now);
         while let Some(output) = self.link.poll(now) {
