@@ -19,7 +19,7 @@ test('several monitors', async (t) => {
   /** Waits until the console shows exactly this part of the desktop. */
   const shows = async (left, width, height = HEIGHT) => {
     await until(`${width} columns from ${left}`, async () => {
-      if (digest(await size()) !== digest([width, height])) return false;
+      if ((await size()).join() !== `${width},${height}`) return false;
       const [there, here] = [await desktop.pixels(), await technician.pixels()];
       const rows = Array.from({ length: height }, (_, row) => there.subarray((row * WIDTH + left) * 3, (row * WIDTH + left + width) * 3));
       return digest(Buffer.concat(rows)) === digest(here);
