@@ -59,6 +59,8 @@ async function measure() {
   const count = Number(options.keys);
   result.key = await latency(bench, count, () => page.keyboard.press('a'));
   say(name, 'key', result.key.p50, '/', result.key.p95, 'lost', result.key.lost);
+  result.key_still = await latency(bench, count, () => page.keyboard.press('a'), 'still');
+  say(name, 'key in a still page', result.key_still.p50, '/', result.key_still.p95, 'lost', result.key_still.lost);
   const place = await bench.console.at(1620, 330, bench.desk.size);
   await page.mouse.move(...place);
   result.click = await latency(bench, count, () => page.mouse.click(...place));

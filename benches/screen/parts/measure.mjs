@@ -30,14 +30,14 @@ export async function connect(bench) {
   return whole - since + besides;
 }
 
-/** Milliseconds from an input in the page to the changed pixel in the page. */
-export async function latency(bench, count, press) {
+/** Milliseconds from an input in the page to the changed pixel in the page; `mode` is one of the sampler's (page.js). */
+export async function latency(bench, count, press, mode = 'latency') {
   const { console: { page }, desk, roles } = bench;
   await quiet(roles);
   const offset = await page.evaluate(() => window.__bench.offset());
   const cpu = watch(roles);
   const [total, inward, outward] = [[], [], []];
-  let expected = await page.evaluate(() => window.__bench.start('latency'));
+  let expected = await page.evaluate((mode) => window.__bench.start(mode), mode);
   let lost = 0;
   let seed = 12345;
   const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;

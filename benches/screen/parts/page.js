@@ -80,12 +80,13 @@
     }
     if (B.mode) requestAnimationFrame(refresh);
   };
-  // Latency: the block every 4 ms and at every refresh. Frames: the strip at every refresh.
+  // Latency: the block every 4 ms and at every refresh. Still: every 4 ms only, and no refresh is asked for, as in a page where nothing moves:
+  // after an input Chromium holds every message back until the refresh that the page waits for. Frames: the strip at every refresh.
   B.start = (mode) => {
     Object.assign(B, { mode, changes: [], frames: [], inputs: [], refreshes: 0, torn: 0 });
     [lastBlock, lastFrame] = [B.block(), -1];
-    if (mode === 'latency') timer = setInterval(lookAtBlock, 4);
-    requestAnimationFrame(refresh);
+    if (mode !== 'frames') timer = setInterval(lookAtBlock, 4);
+    if (mode !== 'still') requestAnimationFrame(refresh);
     return lastBlock;
   };
   B.stop = () => {

@@ -202,7 +202,8 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let feed =
-        Feed::start(&screen, user.view(), 0, None, move |message| sender.send(message).is_ok()).unwrap();
+        Feed::start(&screen, user.view(), 0, None, move |message| sender.send(message).is_ok(), Vec::new)
+            .unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -237,6 +238,59 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     settle(&mut viewer, 1024, 768);
 }
 
+/// What a made-up network takes to take an update.
+const NETWORK: Duration = Duration::from_millis(2);
+
+#[test]
+fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
+    let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let (sender, messages) = mpsc::sync_channel(64);
+    let left = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let network = left.clone();
+    let send = move |message: Message| {
+        if let Message::ScreenUpdate(update) = &message {
+            std::thread::sleep(NETWORK);
+            network.lock().unwrap().push((update.number, std::time::Instant::now()));
+        }
+        sender.send(message).is_ok()
+    };
+    let left = move || std::mem::take(&mut *left.lock().unwrap());
+    let feed = Feed::start(&screen, user.view(), 0, None, send, left).unwrap();
+    let mut colour = 0;
+    let mut told = |wanted: usize| {
+        let (start, mut reports, mut captures) = (std::time::Instant::now(), Vec::new(), 0);
+        while reports.len() < wanted && start.elapsed() < Duration::from_millis(3500) {
+            colour += 1;
+            painter.fill(10, 10, 200, 100, colour);
+            while let Ok(message) = messages.recv_timeout(Duration::from_millis(20)) {
+                match message {
+                    Message::ScreenUpdate(update) => {
+                        captures += u32::from(!update.more);
+                        feed.seen(update.number);
+                    }
+                    Message::ScreenTimings(report) => reports.push(report),
+                    _ => {}
+                }
+            }
+        }
+        (reports, captures)
+    };
+    assert_eq!(told(1).0, [], "nobody watches");
+    feed.watch(true);
+    let (reports, captures) = told(2);
+    assert_eq!(reports.len(), 2, "about one a second");
+    for report in &reports {
+        assert!(report.captures > 1 && u32::from(report.captures) <= captures, "{report:?}, {captures} seen");
+        for stage in [report.capture, report.encode, report.send] {
+            assert!(stage.mean > 0 && stage.mean <= stage.longest, "{report:?}");
+            assert!(stage.longest < 1_000_000, "{report:?}");
+        }
+        assert!(u128::from(report.send.mean) >= NETWORK.as_micros(), "{report:?}");
+    }
+}
+
 /// A codec of which only the number of frames matters.
 struct Counted;
 
@@ -259,7 +313,7 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let send = move |message| sender.send(message).is_ok();
-    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), send).unwrap();
+    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), send, Vec::new).unwrap();
     let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
     let mut look = |viewer: &mut Decoder| {
         while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {

@@ -1,6 +1,8 @@
 //! A real X server for each test, and a real grant.
 #![allow(dead_code, clippy::unwrap_used)] // shared by several programs, none of which uses all of it
 
+pub mod technician;
+
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

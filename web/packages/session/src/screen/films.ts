@@ -43,6 +43,11 @@ export class Films {
 
   constructor(private readonly open: OpenFilm | undefined) {}
 
+  /** How many go on. */
+  get count(): number {
+    return this.live.size;
+  }
+
   /** Hands a frame to its decoder, or ends a film. Throws `ScreenError`. */
   take(operation: FilmOperation, scene: Scene): void {
     const { stream } = operation;
