@@ -1,6 +1,7 @@
 // The browser's half of Belay's protocols. A page needs `openRemoteSession` and `warmUp`; programs that speak the
 // protocols themselves take the lower layers from './wire', './seal', './link', './gateway', './channel' and './screen'.
 export * from './interface';
+export { type Asked, charterMisfit, type CharterMisfit } from './charter_fit';
 export { newLinkSecret } from './link_secret';
 export { openRemoteSession } from './open';
 export { warmUp } from './warm_up';

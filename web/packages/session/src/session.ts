@@ -24,7 +24,7 @@ import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
 import { type Input, WHOLE_DESKTOP } from './wire/input';
 import { type Class } from './wire/link';
-import { decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
+import { type CharterVerdict, decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
@@ -36,6 +36,8 @@ const SEEK: readonly [first: number, longest: number] = [10_000, 120_000];
 const VIDEO_FAULTS_APART = 60_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
+
+type CharterFault = Exclude<CharterVerdict, 'accepted'>;
 
 /** What a session is built of; a page gives its canvas, a test whatever it likes. */
 export interface SessionParts {
@@ -80,7 +82,8 @@ export class ConsoleSession implements RemoteSession {
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
-  private charterRefused = false;
+  /** Why the applet has refused the charter. */
+  private charterRefused: CharterFault | undefined;
   private monitor = WHOLE_DESKTOP;
   private wantedMonitor = WHOLE_DESKTOP;
   private typingSent = false;
@@ -146,7 +149,7 @@ export class ConsoleSession implements RemoteSession {
       ...(parts.direct === undefined ? {} : { direct: parts.direct }),
     };
     this.channel = new Channel(channelOptions, {
-      admitted: () => this.admitted(),
+      admitted: (session) => this.admitted(session, options.sessionId),
       paired: () => this.paired(),
       secured: (code, transcript) => this.secured(code, transcript),
       message: (bytes, of) => this.receive(bytes, of),
@@ -170,7 +173,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   get rights(): Right[] {
-    return this.charterRefused ? [] : [...this.charter.rights];
+    return this.charterRefused === undefined ? [...this.charter.rights] : [];
   }
 
   on<E extends keyof RemoteSessionEvents>(event: E, f: RemoteSessionEvents[E]): () => void {
@@ -260,7 +263,12 @@ export class ConsoleSession implements RemoteSession {
     clearTimeout(this.seeking);
   }
 
-  private admitted(): void {
+  private admitted(session: string, wanted: string): void {
+    // The ticket was another session's: its end user is not ours.
+    if (session.toLowerCase() !== wanted.toLowerCase()) {
+      this.lose('foreign_session');
+      return;
+    }
     this.seek();
     if (this.channel.held) {
       // A direct path may have carried the session all the while.
@@ -330,7 +338,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private connected(): void {
-    this.enter('connected', this.charterRefused ? 'charter_refused' : undefined);
+    this.enter('connected', this.charterRefused === undefined ? undefined : `charter_${this.charterRefused}`);
     this.attachments.resume();
   }
 
@@ -388,7 +396,7 @@ export class ConsoleSession implements RemoteSession {
     clearTimeout(this.patience);
     this.consent.reset();
     this.welcomed = false;
-    this.charterRefused = false;
+    this.charterRefused = undefined;
     this.typingSent = false;
     this.monitor = WHOLE_DESKTOP;
   }
@@ -421,8 +429,8 @@ export class ConsoleSession implements RemoteSession {
         this.welcome(message);
         return;
       case 'charter_checked':
-        this.charterRefused = !message.accepted;
-        if (this.charterRefused) this.enter(this.state, 'charter_refused');
+        this.charterRefused = message.verdict === 'accepted' ? undefined : message.verdict;
+        if (this.charterRefused !== undefined) this.enter(this.state, `charter_${this.charterRefused}`);
         return;
       case 'link_proved':
         void this.linkCheck.answered(message.proof);
@@ -448,7 +456,7 @@ export class ConsoleSession implements RemoteSession {
         this.consent.decided(message.request, message.rights, message.outcome);
         return;
       case 'withdrawn':
-        this.consent.withdrawn(message.rights, message.cause === 'technician');
+        this.consent.withdrawn(message.rights, message.cause);
         return;
       case 'denied':
         this.emitter.emit('denied', message.right);

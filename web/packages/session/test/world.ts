@@ -48,6 +48,7 @@ export class Applet {
     returning = false,
     peer?: PeerFactory,
     private readonly linkSecret?: Bytes,
+    itsBinding = binding,
   ) {
     applets.push(this);
     this.channel = new Channel(
@@ -58,7 +59,7 @@ export class Applet {
         credential: new Uint8Array(16).fill(1),
         version: '0.1.0',
         platform: 'linux-x86_64',
-        binding,
+        binding: itsBinding,
         connect: gateway.connect,
         ...(returning ? { returning: { pauses: PAUSES, renew: renewed } } : {}),
         ...(peer === undefined ? {} : { direct: (host) => new AnsweringDirect(host, peer) }),
@@ -91,7 +92,7 @@ export class Applet {
     if (message.kind === 'link_proof') void this.prove(message.proof);
     if (message.kind !== 'charter') return;
     this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
-    this.send({ kind: 'charter_checked', accepted: true });
+    this.send({ kind: 'charter_checked', verdict: 'accepted' });
   }
 
   /** As bin/applet does: it always shows its own proof, so that the console can find out too. */
