@@ -19,7 +19,7 @@ use crate::workers::Workers;
 /// Messages that may wait for the network; more means that it is dead, whatever it says.
 const MAX_WAITING: usize = 4096;
 /// How long the last words may take to leave.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What the windows say.
 #[derive(Debug)]
@@ -189,7 +189,7 @@ impl<S: Fn(Show)> Program<S> {
     }
 
     async fn last_words(self, waiting: VecDeque<Command>) {
-        let Connection { mut events, commands, mut task } = self.connection;
+        let Connection { mut events, commands, mut task, departures: _ } = self.connection;
         let spoken = tokio::time::timeout(LAST_WORDS, async {
             for command in waiting {
                 if commands.send(command).await.is_err() {
@@ -231,6 +231,7 @@ fn heard(event: Event) -> Happening {
         Event::Resumed => Happening::Resumed,
         Event::Insecure(how) => Happening::Insecure(how),
         Event::Interference(interference) => Happening::Interference(interference),
+        Event::Quiet => Happening::Quiet,
         Event::Path(path) => {
             tracing::info!(kind = ?path.kind, round_trip = ?path.round_trip, "the path in use");
             Happening::Path(path)

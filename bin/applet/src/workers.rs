@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
 use belay_media::Av1;
+use belay_net::applet::Departures;
 use belay_permission::Admitted;
 use belay_screen::Video;
 use belay_wire::input::Input;
@@ -31,6 +32,7 @@ pub struct Workers {
     halted: Arc<AtomicBool>,
     panic_key: Option<PanicKey>,
     happen: mpsc::Sender<Happening>,
+    departures: Departures,
 }
 
 /// A feed, and the flag that tells its end by our will from its end by failure.
@@ -42,7 +44,11 @@ struct Shown {
 
 impl Workers {
     /// Opens the desktop and takes the panic key; nothing is looked at or touched yet.
-    pub fn start(happen: mpsc::Sender<Happening>, say: mpsc::Sender<FromWindow>) -> Workers {
+    pub fn start(
+        happen: mpsc::Sender<Happening>,
+        say: mpsc::Sender<FromWindow>,
+        departures: Departures,
+    ) -> Workers {
         let screen = told("the desktop cannot be shown", Screen::open(None));
         let halted = Arc::new(AtomicBool::new(false));
         let halt = halted.clone();
@@ -55,7 +61,7 @@ impl Workers {
         let panic_key =
             screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
-        Workers { screen, shown: None, hands, halted, panic_key, happen }
+        Workers { screen, shown: None, hands, halted, panic_key, happen, departures }
     }
 
     /// Whether the Pause key stops everything.
@@ -82,6 +88,11 @@ impl Workers {
             ScreenDeed::Seen(number) => {
                 if let Some(shown) = &self.shown {
                     shown.feed.seen(number);
+                }
+            }
+            ScreenDeed::Watch(on) => {
+                if let Some(shown) = &self.shown {
+                    shown.feed.watch(on);
                 }
             }
             ScreenDeed::Close => self.close(),
@@ -132,7 +143,10 @@ impl Workers {
             VideoFormat::None => None,
             VideoFormat::Av1 => Some(Box::new(Av1::new())),
         };
-        match Feed::start(screen, admitted, view.monitor, video, send) {
+        // What left of an earlier opening is none of this one's.
+        self.departures.take();
+        let departures = self.departures.clone();
+        match Feed::start(screen, admitted, view.monitor, video, send, move || departures.take()) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

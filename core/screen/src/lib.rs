@@ -12,6 +12,7 @@ mod encoder;
 mod frame;
 mod pacer;
 mod rect;
+mod timings;
 mod video;
 
 pub use cursor::{CursorError, CursorImage};
@@ -20,6 +21,7 @@ pub use encoder::{EncodeError, Encoder};
 pub use frame::Frame;
 pub use pacer::{Pace, Pacer};
 pub use rect::Rect;
+pub use timings::{Taken, Timings};
 pub use video::{MAX_STREAMS, MAX_VIDEO_PIXELS, Video, VideoError, VideoStream};
 
 /// Kinds of operation in an update; the numbers of `docs/protocol/screen.md`.

@@ -2,6 +2,7 @@
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
 mod choice;
+mod departures;
 mod outbound;
 mod reach;
 mod running;
@@ -20,6 +21,7 @@ pub use crate::direct::{Attempted, PathKind, Tried};
 use crate::pairing::Breach;
 pub use crate::pairing::Interference;
 use choice::Choice;
+pub use departures::Departures;
 use reach::Credential;
 use running::{Ended, Running};
 
@@ -68,6 +70,8 @@ pub enum Event {
     Interrupted(Interruption),
     /// The same console is back with the same keys; nothing was lost.
     Resumed,
+    /// Nothing at all has come from the console for so long that nothing should be held for it any more. Told once for each silence.
+    Quiet,
     /// What the applet says goes this way from now on, or its round trip has changed.
     Path(PathInUse),
     /// What an attempt at a direct path has seen so far.
@@ -143,6 +147,8 @@ pub struct Connection {
     pub events: mpsc::Receiver<Event>,
     /// What to say. Sending waits when the network does not keep up.
     pub commands: mpsc::Sender<Command>,
+    /// When updates of the picture left.
+    pub departures: Departures,
     /// Ends when the connection has ended and everything was sent.
     pub task: tokio::task::JoinHandle<()>,
 }
@@ -151,13 +157,15 @@ pub struct Connection {
 pub fn connect(dial: Dial, leg: Leg) -> Connection {
     let (happened, events) = mpsc::channel(QUEUE);
     let (commands, mut wanted) = mpsc::channel(QUEUE);
+    let departures = Departures::default();
+    let noted = departures.clone();
     let task = tokio::spawn(async move {
-        if let Some(last) = live(&dial, &leg, &happened, &mut wanted).await {
+        if let Some(last) = live(&dial, &leg, &happened, &mut wanted, noted).await {
             // Nobody listens any more: then nobody needs to know.
             let _ = happened.send(last).await;
         }
     });
-    Connection { events, commands, task }
+    Connection { events, commands, departures, task }
 }
 
 /// From the first connection to the last word; the event to close with, if there is one.
@@ -166,6 +174,7 @@ async fn live(
     leg: &Leg,
     happened: &mpsc::Sender<Event>,
     wanted: &mut mpsc::Receiver<Command>,
+    departures: Departures,
 ) -> Option<Event> {
     let mut choice = Choice::default();
     let (mut socket, session, mut ticket) =
@@ -175,7 +184,7 @@ async fn live(
             Err(error) => return Some(Event::Unreachable(error)),
         };
     happened.send(Event::Admitted(session)).await.ok()?;
-    let mut running = Running::new(&leg.id, happened.clone());
+    let mut running = Running::new(&leg.id, happened.clone(), departures);
     loop {
         match running.serve(socket, wanted).await {
             Ended::Quietly => return None,

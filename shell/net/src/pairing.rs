@@ -3,6 +3,7 @@
 
 use belay_link::{Link, LinkError, Measures, Output, PathId, PathKind};
 use belay_seal::{AppletHandshake, AppletStep, Binding, Seal, SealError, Secrets, SecurityCode};
+use belay_wire::link::Class;
 use belay_wire::message::Sender;
 use belay_wire::{Message, Moment};
 use std::collections::VecDeque;
@@ -52,7 +53,7 @@ pub struct Interference {
 }
 
 enum State {
-    Handshake(Option<Box<AppletHandshake>>),
+    Handshake { next: Option<Box<AppletHandshake>>, answered: bool },
     Sealed { seal: Box<Seal>, confirmed: bool, forged: u32 },
 }
 
@@ -78,6 +79,8 @@ pub(crate) struct Pairing {
     /// The path by the gateway, if there is one now; each connection to a gateway is a path of its own.
     relay: Option<PathId>,
     paths: u32,
+    /// When the last packet of the console came.
+    heard: Moment,
     happenings: VecDeque<Happening>,
     /// When the first frame of the handshake came.
     began: Option<Moment>,
@@ -89,7 +92,7 @@ pub(crate) struct Pairing {
 impl Pairing {
     pub(crate) fn new(secrets: Secrets, binding: Binding) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
-        let state = State::Handshake(Some(Box::new(handshake)));
+        let state = State::Handshake { next: Some(Box::new(handshake)), answered: false };
         let (link, happenings) = (Link::new(), VecDeque::new());
         let interference = Interference::default();
         Ok(Pairing {
@@ -97,6 +100,7 @@ impl Pairing {
             link,
             relay: None,
             paths: 0,
+            heard: Moment(0),
             happenings,
             began: None,
             failing: None,
@@ -145,6 +149,11 @@ impl Pairing {
         self.link.active().is_some()
     }
 
+    /// Whether something that was said, pictures aside, is not known to have arrived.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.is_confirmed() && self.link.waiting(Class::Ordered) > 0
+    }
+
     /// The path in use, and whether it is the relay.
     pub(crate) fn active(&self) -> Option<(PathId, bool)> {
         self.link.active().map(|path| (path, Some(path) == self.relay))
@@ -182,12 +191,12 @@ impl Pairing {
     /// A frame came through the gateway.
     pub(crate) fn received(&mut self, frame: &[u8], now: Moment) -> Result<(), Breach> {
         match &mut self.state {
-            State::Handshake(handshake) => {
+            State::Handshake { next: handshake, answered } => {
                 self.began.get_or_insert(now);
                 let step = handshake.take().ok_or(Breach::Handshake(SealError::OutOfOrder))?;
                 match step.received(frame).map_err(Breach::Handshake)? {
                     AppletStep::Send(next, answer) => {
-                        *handshake = Some(next);
+                        (*handshake, *answered) = (Some(next), true);
                         self.happenings.push_back(Happening::Relay(answer));
                     }
                     AppletStep::Sealed(seal) => {
@@ -240,6 +249,7 @@ impl Pairing {
     }
 
     fn opened(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), Breach> {
+        self.heard = now;
         self.link.received(path, packet, now).map_err(|error| Breach::Protocol(error.to_string()))
     }
 
@@ -272,7 +282,7 @@ impl Pairing {
             State::Sealed { confirmed: false, forged: NEVER_OPENED.., .. } => {
                 self.failing.map(|since| since + OPENS_WITHIN)
             }
-            State::Sealed { .. } | State::Handshake(_) => None,
+            State::Sealed { .. } | State::Handshake { .. } => None,
         }
     }
 
@@ -285,8 +295,22 @@ impl Pairing {
         self.began.is_none()
     }
 
+    /// When the last packet of the console came, once it has proved that it has the keys.
+    pub(crate) fn heard(&self) -> Option<Moment> {
+        self.is_confirmed().then_some(self.heard)
+    }
+
     pub(crate) fn is_confirmed(&self) -> bool {
         matches!(self.state, State::Sealed { confirmed: true, .. })
+    }
+
+    /// Whether a console's commitment was answered and nothing that it sealed has opened. Another commitment then is
+    /// another try: the answer may have come to a console that took the place of the one it was meant for.
+    pub(crate) fn is_in_between(&self) -> bool {
+        match self.state {
+            State::Handshake { answered, .. } => answered,
+            State::Sealed { confirmed, .. } => !confirmed,
+        }
     }
 
     /// The next thing that happened or is to be sent. Packets are made when they are asked for: tell before

@@ -49,6 +49,8 @@ export interface SealEvents {
   failed?(path: number): void;
   /** forged: somebody made it up or changed it, or it is of another session; repeated: it had come before. */
   interfered?(how: 'forged' | 'repeated'): void;
+  /** Consoles only: the applet answered a second time before anything opened, so its first answer was to another commitment. */
+  misunderstood?(): void;
   /** The keys are made; the security code has six digits, and the transcript's 32 bytes are what a link's secret proves. */
   ready(code: string, transcript: Bytes): void;
   /** The pairing is over. */
@@ -86,7 +88,8 @@ export class Seal {
   private unopened: [frame: SealFrame, path: number][] = [];
   private nextCounter = 0;
   private failures = 0;
-  private hasOpened = false;
+  /** Something of the partner's has opened. */
+  private opened = false;
   private judging: ReturnType<typeof setTimeout> | undefined;
   private readonly window = new ReplayWindow();
   private readonly leaving = new InOrder();
@@ -188,12 +191,17 @@ export class Seal {
   }
 
   private take(frame: SealFrame, path: number): void {
-    if (this.phase === 'deriving' || this.phase === 'idle') {
+    const isConsole = this.options.role === 'console';
+    if (isConsole && frame.kind === 'sealed' && this.phase !== 'ready') {
+      // The applet seals nothing before the console has: this is of an earlier pairing, and was on its way when that ended.
+    } else if (isConsole && frame.kind === 'answer' && this.phase === 'ready' && !this.opened) {
+      this.events.misunderstood?.();
+    } else if (this.phase === 'deriving' || this.phase === 'idle') {
       if (this.unopened.length >= 64) this.break(new SealError('frame', 'too many frames in the handshake'));
       else this.unopened.push([frame, path]);
     } else if (this.phase === 'ready') {
       if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext, path);
-      else if (frame.kind === 'keys_differ' && !this.hasOpened) this.break(keysDiffer());
+      else if (frame.kind === 'keys_differ' && !this.opened) this.break(keysDiffer());
       else this.fail(path);
     } else if (this.phase === 'waiting') {
       this.run(() => this.advance(frame));
@@ -283,7 +291,7 @@ export class Seal {
           return;
         }
         this.failures = 0;
-        this.hasOpened = true;
+        this.opened = true;
         this.run(() => keys.opening.used(counter));
         if (!this.confirmed) {
           this.confirmed = true;
@@ -303,14 +311,14 @@ export class Seal {
       this.break(new SealError('failures', `${MAX_FAILURES} packets in a row did not open`));
     } else {
       // Somebody may only put a few in between; then the others open.
-      if (!this.hasOpened) this.judging ??= setTimeout(() => this.judge(), OPENS_WITHIN);
+      if (!this.opened) this.judging ??= setTimeout(() => this.judge(), OPENS_WITHIN);
       this.events.failed?.(path);
     }
   }
 
   private judge(): void {
     this.judging = undefined;
-    if (!this.hasOpened && this.failures >= NEVER_OPENED) this.break(keysDiffer());
+    if (!this.opened && this.failures >= NEVER_OPENED) this.break(keysDiffer());
   }
 
   private emit(frame: SealFrame): void {
