@@ -8,4 +8,5 @@ export { openRemoteSession } from './open';
 export { prepareGateway } from './prepared';
 export { warmUp } from './warm_up';
 export { Channel, type ChannelEvents, type ChannelOptions } from './channel';
-export { ConsoleSession, type SessionParts } from './session';
+export { ConsoleSession } from './session';
+export { type SessionParts } from './session_parts';

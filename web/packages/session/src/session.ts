@@ -4,21 +4,20 @@ import { Away } from './away';
 import { Channel, type ChannelOptions, type Interruption } from './channel';
 import { type Charter, readCharter } from './charter';
 import { Consent } from './consent';
-import { type Direct, type DirectHost } from './direct';
 import { Emitter } from './emitter';
-import { type Connect, type GatewayError } from './gateway';
+import { type GatewayError } from './gateway';
 import { Attachments } from './attachments';
-import { type InputTarget, textPieces } from './input';
+import { textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
 import { LinkCheck, readLinkSecret } from './link_secret';
 import { type NetworkNews } from './network';
 import { type PathReport } from './paths';
 import { type Return } from './returning';
-import { type CursorSink } from './screen/cursor';
 import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
-import { cursorPixels, type ScreenEvents, ScreenView, type Surface } from './screen/view';
+import { cursorPixels, type ScreenEvents, ScreenView } from './screen/view';
 import { type Zstd } from './screen/zstd';
+import { type SessionParts } from './session_parts';
 import { type ScreenReport, Watching } from './watching';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
@@ -39,29 +38,6 @@ const VIDEO_FAULTS_APART = 60_000;
 const MAX_WAITING_LINES = 100;
 
 type CharterFault = Exclude<CharterVerdict, 'accepted'>;
-
-/** What a session is built of; a page gives its canvas, a test whatever it likes. */
-export interface SessionParts {
-  surface: Surface;
-  cursor?: CursorSink;
-  attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
-  zstd: Promise<Zstd>;
-  /** Makes decoders of video; without it everything is shown by exact tiles. */
-  films?: Promise<OpenFilm | undefined>;
-  connect?: Connect;
-  /** Looks for direct paths; without it everything goes by the gateway. */
-  direct?: (host: DirectHost) => Direct;
-  /** Tells what the browser knows of the network; returns what ends that. */
-  watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
-  /** How a lost connection comes back, if not as usual. */
-  returning?: Pick<Return, 'pauses' | 'silence'>;
-  /** In place of the first of `SEEK`, always. */
-  seekAfter?: number;
-  /** After how many milliseconds a lost connection counts as offline. */
-  offlineAfter?: number;
-  version: string;
-  platform: string;
-}
 
 export class ConsoleSession implements RemoteSession {
   readonly singlePrompt: boolean;
