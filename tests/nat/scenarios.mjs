@@ -9,11 +9,13 @@ const home = (nat, firewall) => ({ nat, firewall });
 /** Where the better path is a matter of measurement. */
 export const ANY = 'any';
 
+/** `browserTurn: false`: the browser has no relayed addresses, so that the applet's own must do. */
 export const SCENARIOS = [
   { name: 'open LAN', path: 'direct_udp' },
   { name: 'far server, near partners', path: 'direct_udp', shape: { server: 'delay=100ms' } },
   { name: 'both behind NAT', path: 'direct_udp', topology: { technician: home('steady'), end_user: home('steady') } },
   { name: 'both behind symmetric NAT', path: 'relayed_udp', topology: { technician: home('symmetric'), end_user: home('symmetric') } },
+  { name: 'both behind symmetric NAT, browser without TURN', path: 'relayed_udp', browserTurn: false, topology: { technician: home('symmetric'), end_user: home('symmetric') } },
   { name: 'LAN without UDP', path: 'direct_tcp', topology: { technician: home(undefined, 'no_udp'), end_user: home(undefined, 'no_udp') } },
   { name: 'both behind NAT, technician without UDP', path: 'relayed_udp', topology: { technician: home('steady', 'no_udp'), end_user: home('steady') } },
   { name: 'both behind NAT without UDP', path: 'relay', topology: { technician: home('steady', 'no_udp'), end_user: home('steady', 'no_udp') } },

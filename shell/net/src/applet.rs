@@ -7,7 +7,7 @@ mod outbound;
 mod reach;
 mod running;
 
-use belay_seal::SecurityCode;
+use belay_seal::{SealError, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal, ReportKind, ToGateway};
 use belay_wire::{AccountId, LegTicket, Message, Right, SessionAuthenticationId, SessionId};
 use futures_util::SinkExt;
@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::Message as Socket;
 
 use crate::dial::{Dial, DialError};
 pub use crate::direct::{Attempted, PathKind, Tried};
+use crate::pairing::Breach;
+pub use crate::pairing::Interference;
 use choice::Choice;
 pub use departures::Departures;
 use reach::Credential;
@@ -74,8 +76,38 @@ pub enum Event {
     Path(PathInUse),
     /// What an attempt at a direct path has seen so far.
     Attempted(Attempted),
+    /// Somebody on the way interferes with this pairing; so far it did no harm.
+    Interference(Interference),
     /// The console (or somebody in between) broke the protocol; this pairing is over.
     Breach(String),
+    /// There is no secure connection to a console: somebody in between may be changing it. This pairing is over, or never was.
+    Insecure(Insecure),
+}
+
+/// How it shows that a connection is not secure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insecure {
+    /// The two ends have come to different keys.
+    Keys,
+    /// The handshake is not what its protocol says.
+    Handshake,
+    /// The handshake began and did not end.
+    Unfinished,
+    /// Packet after packet is changed on the way.
+    Forged,
+}
+
+impl Insecure {
+    fn of(breach: &Breach) -> Option<Insecure> {
+        match breach {
+            Breach::Keys => Some(Insecure::Keys),
+            Breach::Handshake(SealError::Spent) => None,
+            Breach::Handshake(_) => Some(Insecure::Handshake),
+            Breach::Unfinished => Some(Insecure::Unfinished),
+            Breach::Forged => Some(Insecure::Forged),
+            Breach::Protocol(_) | Breach::Link(_) => None,
+        }
+    }
 }
 
 /// The path in use.

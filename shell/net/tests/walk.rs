@@ -4,12 +4,12 @@
 use belay_link::{Link, Output, PathId, PathKind};
 use belay_net::Dial;
 use belay_net::applet::{Command, Connection, Event, Interruption, Leg, connect};
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
 use belay_seal::{Binding, ConsoleHandshake, Seal, Secrets};
 use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
-use belay_wire::message::EndedBy;
+use belay_wire::message::{CharterVerdict, EndedBy};
 use belay_wire::{AccountId, LegTicket, Message, Moment, Right, SessionAuthenticationId, SessionId};
 use futures_util::{SinkExt, StreamExt};
 use std::net::IpAddr;
@@ -27,6 +27,8 @@ use tokio_tungstenite::tungstenite::Message as Socket;
 mod browser;
 #[path = "walk/direct.rs"]
 mod direct;
+#[path = "walk/hostile.rs"]
+mod hostile;
 
 const ID: [u8; 16] = [7; 16];
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
@@ -75,6 +77,11 @@ struct Server {
 }
 
 async fn start() -> Server {
+    start_with(None).await
+}
+
+/// The same, with a STUN and TURN service.
+async fn start_with(service: Option<Service>) -> Server {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = certificate.signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -86,7 +93,7 @@ async fn start() -> Server {
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
     let website = Arc::new(OneSession::default());
-    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), None);
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), service);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();
@@ -384,7 +391,7 @@ async fn a_message_from_the_wrong_end_is_a_breach() {
     let mut applet = applet(&server, ID);
     assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
     let mut console = Console::open(&server).await;
-    console.say(&Message::CharterChecked(true)).await;
+    console.say(&Message::CharterChecked(CharterVerdict::Accepted)).await;
     assert!(matches!(next(&mut applet).await, Event::Paired(_)));
     assert!(matches!(next(&mut applet).await, Event::Breach(_)));
 }
