@@ -108,6 +108,11 @@ impl<S: Fn(Show)> Program<S> {
                     continue;
                 }
                 event = self.connection.events.recv(), if network_open => match event {
+                    Some(Event::Path(path)) => {
+                        tracing::info!(kind = ?path.kind, round_trip = ?path.round_trip, "the path in use");
+                        self.workers.note_round_trip(path.round_trip);
+                        continue;
+                    }
                     Some(event) => match heard(event) {
                         Some(happening) => happening,
                         None => continue,
@@ -232,10 +237,8 @@ fn heard(event: Event) -> Option<Happening> {
         Event::Interrupted(Interruption::Partner) => Happening::Interrupted(Far::Technician),
         Event::Interrupted(Interruption::Returned) => Happening::Returned,
         Event::Resumed => Happening::Resumed,
-        Event::Path(path) => {
-            tracing::info!(kind = ?path.kind, round_trip = ?path.round_trip, "the path in use");
-            return None;
-        }
+        // Whoever shows the screen hears of it.
+        Event::Path(_) => return None,
         Event::Attempted(attempted) => {
             // Addresses are shown to people, and written to no log.
             tracing::info!(attempt = attempted.attempt, opened = ?attempted.opened, "a direct path was tried");

@@ -31,6 +31,8 @@ pub struct Workers {
     halted: Arc<AtomicBool>,
     panic_key: Option<PanicKey>,
     happen: mpsc::Sender<Happening>,
+    /// What a small message takes to the console and back.
+    round_trip: Option<Duration>,
 }
 
 /// A feed, and the flag that tells its end by our will from its end by failure.
@@ -55,12 +57,17 @@ impl Workers {
         let panic_key =
             screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
-        Workers { screen, shown: None, hands, halted, panic_key, happen }
+        Workers { screen, shown: None, hands, halted, panic_key, happen, round_trip: None }
     }
 
     /// Whether the Pause key stops everything.
     pub fn has_panic_key(&self) -> bool {
         self.panic_key.is_some()
+    }
+
+    /// Notes how long the way to the console is, for the next opening of the screen.
+    pub fn note_round_trip(&mut self, round_trip: Option<Duration>) {
+        self.round_trip = round_trip;
     }
 
     /// Shows the screen, or no longer.
@@ -132,7 +139,7 @@ impl Workers {
             VideoFormat::None => None,
             VideoFormat::Av1 => Some(Box::new(Av1::new())),
         };
-        match Feed::start(screen, admitted, view.monitor, video, send) {
+        match Feed::start(screen, admitted, view.monitor, video, self.round_trip, send) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

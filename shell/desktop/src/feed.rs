@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use belay_permission::Admitted;
-use belay_screen::{Encoder, Pace, Pacer, Video};
+use belay_screen::{Encoder, Pace, Pacer, Purpose, Video};
 use belay_wire::message::ScreenUpdate;
 use belay_wire::{Message, Moment};
 
@@ -35,12 +35,15 @@ impl Feed {
     /// Starts to show a monitor (255: the whole desktop). `send` is called on the feed's thread with monitors, pointer and updates,
     /// and returns whether to go on; it may block, but input then still flows, for that has its own connection.
     ///
-    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. Needs an admission of desktop view.
+    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. `round_trip` is what a small message
+    /// takes to the viewer and back, if that is known: it tells whether to begin with everything or carefully.
+    /// Needs an admission of desktop view.
     pub fn start(
         screen: &Screen,
         admitted: Admitted,
         monitor: u8,
         video: Option<Box<dyn Video>>,
+        round_trip: Option<Duration>,
         send: impl FnMut(Message) -> bool + Send + 'static,
     ) -> Result<Feed, DesktopError> {
         let capture = screen.capture(admitted, monitor)?;
@@ -50,7 +53,7 @@ impl Feed {
         let mut run = Run {
             capture,
             encoder,
-            pacer: Pacer::new(),
+            pacer: Pacer::new(round_trip),
             start: Instant::now(),
             withheld_since: None,
             orders: orders.clone(),
@@ -128,7 +131,10 @@ impl<S: FnMut(Message) -> bool> Run<S> {
                 self.pacer.restart();
                 self.capture.invalidate();
             }
-            self.pacer.seen(self.orders.seen.load(Ordering::Acquire));
+            self.pacer.seen(self.orders.seen.load(Ordering::Acquire), self.now());
+            if let Some((x, y)) = changes.pointer {
+                self.encoder.look_at(x, y);
+            }
             let monitors = changes.monitors.map(|(chosen, list)| Message::Monitors { chosen, list });
             let shape = changes.shape.map(Message::CursorShape);
             let place = changes.pointer.map(|(x, y)| Message::CursorPosition { x, y });
@@ -137,16 +143,17 @@ impl<S: FnMut(Message) -> bool> Run<S> {
                     return Ok(());
                 }
             }
-            if !self.due() {
-                continue;
-            }
-            if self.pacer.ask(self.now()) != Pace::Now {
-                self.withheld_since.get_or_insert(Instant::now());
+            let Some(purpose) = self.due() else { continue };
+            if self.pacer.ask(purpose, self.now()) != Pace::Now {
+                if self.capture.pending() {
+                    self.withheld_since.get_or_insert(Instant::now());
+                }
                 continue;
             }
             let updates = self.updates()?;
             let Some(last) = updates.last().map(|update| update.number) else { continue };
-            self.pacer.sent(last, self.now());
+            let bytes = updates.iter().map(|update| update.operations_zstd.len()).sum();
+            self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
             for update in updates {
                 if !self.say(Message::ScreenUpdate(update)) {
                     return Ok(());
@@ -155,9 +162,15 @@ impl<S: FnMut(Message) -> bool> Run<S> {
         }
     }
 
-    /// Whether there is something to capture, or a film that has come to rest.
-    fn due(&self) -> bool {
-        self.capture.pending() || self.encoder.wake().is_some_and(|wake| wake <= self.now())
+    /// Whether there is something to capture, a film that has come to rest, or something that the viewer is owed.
+    fn due(&self) -> Option<Purpose> {
+        if self.capture.pending() || self.encoder.wake().is_some_and(|wake| wake <= self.now()) {
+            Some(Purpose::News)
+        } else if self.encoder.owes() {
+            Some(Purpose::Refinement)
+        } else {
+            None
+        }
     }
 
     /// Captures and encodes.
@@ -172,7 +185,7 @@ impl<S: FnMut(Message) -> bool> Run<S> {
         let (start, now) = (Instant::now(), self.now());
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
         let Some(picture) = picture else { return Ok(Vec::new()) };
-        let updates = self.encoder.encode(picture.frame, &picture.damage, now)?;
+        let updates = self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
         self.pacer.worked(start.elapsed(), self.now());
         if let Some(error) = self.encoder.video_failure() {
             tracing::warn!(%error, "everything is sent exactly from now on");
@@ -183,12 +196,15 @@ impl<S: FnMut(Message) -> bool> Run<S> {
     /// How long to wait at most: until the next capture may be taken, or a film is over.
     fn rest(&self) -> Option<Duration> {
         let now = self.now();
-        let film = self.encoder.wake().map(|wake| wake.since(now));
-        let wait = if self.capture.pending() { Some(Duration::ZERO) } else { film };
-        let pace = match self.pacer.ask(now) {
+        let pace = |purpose| match self.pacer.ask(purpose, now) {
             Pace::Now => Duration::ZERO,
             Pace::At(next) | Pace::Seen(next) => next.since(now),
         };
-        wait.map(|wait| wait.max(pace))
+        if self.capture.pending() {
+            return Some(pace(Purpose::News));
+        }
+        let film = self.encoder.wake().map(|wake| wake.since(now).max(pace(Purpose::News)));
+        let owed = self.encoder.owes().then(|| pace(Purpose::Refinement));
+        film.into_iter().chain(owed).min()
     }
 }

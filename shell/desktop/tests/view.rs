@@ -205,7 +205,7 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let feed =
-        Feed::start(&screen, user.view(), 0, None, move |message| sender.send(message).is_ok()).unwrap();
+        Feed::start(&screen, user.view(), 0, None, Some(NEARBY), move |message| sender.send(message).is_ok()).unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -240,6 +240,9 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     settle(&mut viewer, 1024, 768);
 }
 
+/// The round trip of a network nearby.
+const NEARBY: Duration = Duration::from_millis(1);
+
 /// A codec of which only the number of frames matters.
 struct Counted;
 
@@ -262,7 +265,7 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let send = move |message| sender.send(message).is_ok();
-    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), send).unwrap();
+    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), Some(NEARBY), send).unwrap();
     let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
     let mut look = |viewer: &mut Decoder| {
         while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {
