@@ -64,17 +64,16 @@ impl Encoder {
         let (known, new): (Vec<Rect>, Vec<Rect>) =
             self.cells.changed().iter().partition(|area| self.owed.is_sketched(**area));
         let uncovered = |area: &Rect| ended.iter().any(|place| !place.intersection(*area).is_empty());
-        let (urgent, mut new): (Vec<Rect>, Vec<Rect>) = new.into_iter().partition(uncovered);
+        let (urgent, new): (Vec<Rect>, Vec<Rect>) = new.into_iter().partition(uncovered);
         self.level = if allowance.rate < DEAR_BELOW { LEVEL_DEAR } else { LEVEL_SPARING };
         let mut updates = Vec::new();
         if !urgent.is_empty() {
             let unlimited = Allowance { bytes: usize::MAX, ..allowance };
-            self.new_places(frame, urgent, unlimited, &mut updates)?;
+            self.new_places(frame, urgent, unlimited, now, &mut updates)?;
         }
         let quiet = new.is_empty() && updates.is_empty() && self.packer.len() == 0;
         if !new.is_empty() {
-            self.owed.sort(&mut new, now);
-            self.new_places(frame, new, allowance, &mut updates)?;
+            self.newest_first(frame, new, allowance, now, &mut updates)?;
         }
         let due = quiet || now.since(self.refined) >= REFINE_EVERY;
         if due && !known.is_empty() {
@@ -90,20 +89,46 @@ impl Encoder {
         Ok(updates)
     }
 
-    /// What the viewer knows nothing of, in the order of its urgency.
-    fn new_places(
+    /// What the viewer knows nothing of: a letter that was painted just now does not wait until a page is there coarsely.
+    fn newest_first(
         &mut self,
         frame: Frame<'_>,
         areas: Vec<Rect>,
+        mut allowance: Allowance,
+        now: Moment,
+        updates: &mut Vec<ScreenUpdate>,
+    ) -> Result<(), EncodeError> {
+        let (just, before): (Vec<Rect>, Vec<Rect>) =
+            areas.into_iter().partition(|area| self.owed.is_new(*area, now));
+        if before.is_empty() {
+            return self.new_places(frame, just, allowance, now, updates);
+        }
+        let price = self.price(frame, &just)?;
+        if price > allowance.bytes {
+            let mut all = [just, before].concat();
+            all.sort_by_key(|area| (usize::from(area.y) / SIDE, area.x));
+            return self.new_places(frame, all, allowance, now, updates);
+        }
+        self.exactly(frame, just, usize::MAX, updates)?;
+        allowance.bytes = (allowance.bytes - price).max(1);
+        self.new_places(frame, before, allowance, now, updates)
+    }
+
+    /// Places that the viewer knows nothing of, all alike.
+    fn new_places(
+        &mut self,
+        frame: Frame<'_>,
+        mut areas: Vec<Rect>,
         allowance: Allowance,
+        now: Moment,
         updates: &mut Vec<ScreenUpdate>,
     ) -> Result<(), EncodeError> {
         let time = self.price(frame, &areas)? as f64 / allowance.rate;
         if time > COARSE_FROM {
-            self.coarsely(frame, areas, allowance, updates)
-        } else {
-            self.exactly(frame, areas, allowance.bytes, updates)
+            return self.coarsely(frame, areas, allowance, updates);
         }
+        self.owed.sort(&mut areas, now);
+        self.exactly(frame, areas, allowance.bytes, updates)
     }
 
     /// What these boxes cost exactly, in bytes, from a sample of them.
