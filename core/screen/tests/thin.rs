@@ -93,8 +93,7 @@ impl World {
         }
         let damage = std::mem::take(&mut self.desk.damage);
         let allowance = self.pacer.allowance();
-        let updates =
-            self.encoder.encode_within(self.desk.frame(), &damage, allowance, self.now).unwrap();
+        let updates = self.encoder.encode_within(self.desk.frame(), &damage, allowance, self.now).unwrap();
         let Some(last) = updates.last().map(|update| update.number) else { return Some(self.now) };
         let bytes = updates.iter().map(|update| update.operations_zstd.len()).sum();
         self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now);
@@ -233,9 +232,16 @@ fn a_letter_goes_ahead_of_what_is_only_to_become_exact() {
 
 #[test]
 fn what_waits_on_the_way_is_bounded_on_every_way() {
-    for (kilobits, round_trip) in
-        [(200, 200), (200, 20), (500, 80), (1000, 300), (4000, 40), (20_000, 100), (100_000, 2), (100_000, 150)]
-    {
+    for (kilobits, round_trip) in [
+        (200, 200),
+        (200, 20),
+        (500, 80),
+        (1000, 300),
+        (4000, 40),
+        (20_000, 100),
+        (100_000, 2),
+        (100_000, 150),
+    ] {
         for loss in [0.0, 0.02] {
             let mut world = World::new(Way::of(kilobits, round_trip, loss), full_hd(), true, 7);
             world.run_for(4000);

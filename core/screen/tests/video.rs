@@ -71,7 +71,8 @@ struct Stage {
 impl Stage {
     fn new(desk: Desk, fails_after: Option<usize>) -> Stage {
         let encoder = Encoder::with_video(Box::new(Differences { fails_after })).unwrap();
-        let mut stage = Stage { desk, encoder, viewer: Viewer::default(), now: Moment(1_000_000), allowance: None };
+        let mut stage =
+            Stage { desk, encoder, viewer: Viewer::default(), now: Moment(1_000_000), allowance: None };
         stage.show();
         stage
     }
@@ -82,7 +83,8 @@ impl Stage {
 
     fn show(&mut self) {
         let damage = std::mem::take(&mut self.desk.damage);
-        let updates = self.encoder.encode_within(self.desk.frame(), &damage, self.allowance, self.now).unwrap();
+        let updates =
+            self.encoder.encode_within(self.desk.frame(), &damage, self.allowance, self.now).unwrap();
         let Viewer { decoder, videos, bytes } = &mut self.viewer;
         for update in updates {
             *bytes += update.operations_zstd.len();
@@ -234,7 +236,10 @@ fn when_a_film_ends_on_a_thin_way_its_last_picture_stays_coarsely_and_becomes_ex
     assert_eq!(stage.covered(), []);
     assert!(stage.encoder.owes(), "noise is too much for one update");
     let row = (usize::from(FILM.y) + 100) * stage.desk.width + usize::from(FILM.x);
-    let old = stage.seen()[row..row + usize::from(FILM.width)].iter().filter(|pixel| **pixel == 0x0000_ff00).count();
+    let old = stage.seen()[row..row + usize::from(FILM.width)]
+        .iter()
+        .filter(|pixel| **pixel == 0x0000_ff00)
+        .count();
     assert_eq!(old, 0, "nothing of what was there before the film");
     let mut steps = 0;
     while stage.encoder.owes() {

@@ -185,7 +185,8 @@ impl<S: FnMut(Message) -> bool> Run<S> {
         let (start, now) = (Instant::now(), self.now());
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
         let Some(picture) = picture else { return Ok(Vec::new()) };
-        let updates = self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
+        let updates =
+            self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
         self.pacer.worked(start.elapsed(), self.now());
         if let Some(error) = self.encoder.video_failure() {
             tracing::warn!(%error, "everything is sent exactly from now on");

@@ -205,7 +205,8 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let feed =
-        Feed::start(&screen, user.view(), 0, None, Some(NEARBY), move |message| sender.send(message).is_ok()).unwrap();
+        Feed::start(&screen, user.view(), 0, None, Some(NEARBY), move |message| sender.send(message).is_ok())
+            .unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {

@@ -222,9 +222,9 @@ impl Encoder {
                 self.owed.sketch(frame, area);
                 self.owed.put(area);
                 let widest = SIDE << shift;
-                while let Some(next) = left.next_if(|next| {
-                    joins(run, *next, widest) && !is_solid(frame, *next)
-                }) {
+                while let Some(next) =
+                    left.next_if(|next| joins(run, *next, widest) && !is_solid(frame, *next))
+                {
                     self.owed.sketch(frame, next);
                     self.owed.put(next);
                     run = run.union(next);
