@@ -14,6 +14,8 @@ use belay_wire::Moment;
 const QUEUE: Duration = Duration::from_millis(60);
 /// Waiting below this is chance: a viewer that was busy, a way that jitters.
 const BUSY: Duration = Duration::from_millis(30);
+/// Where one update alone takes so much longer than a small message, the way is thin and not the viewer busy.
+const ENDLESS: Duration = Duration::from_millis(500);
 /// How much more than the known rate is tried at once.
 const CAREFUL: f64 = 1.25;
 /// Arrivals that are closer were held up together, and tell nothing about the rate.
@@ -79,8 +81,12 @@ pub struct Line {
     window: usize,
     /// The shortest round trip of late, and when it was met.
     shortest: Option<(Duration, Moment)>,
+    /// What somebody else has measured.
+    told: Option<Duration>,
     /// Bytes a second, once something had to wait.
     rate: Option<f64>,
+    /// When what was sent would have been carried on at that rate and a little more.
+    carried_at: Moment,
 }
 
 impl Default for Line {
@@ -97,9 +103,11 @@ impl Line {
             flights: VecDeque::new(),
             on_the_way: 0,
             arrived: 0,
-            window: if near { AT_MOST } else { AT_FIRST },
+            window: if near { OPEN } else { AT_FIRST },
             shortest: None,
+            told: round_trip,
             rate: None,
+            carried_at: Moment(0),
         }
     }
 
@@ -123,19 +131,19 @@ impl Line {
         self.on_the_way
     }
 
-    /// Whether something may be sent now; `urgent` is what a person waits for, everything else leaves it room.
-    pub fn has_room(&self, urgent: bool, now: Moment) -> bool {
-        if self.flights.is_empty() {
-            return true;
+    /// When something may be sent, if nothing happens before: not when the window is full. `urgent` is what a person waits for,
+    /// everything else leaves it room and goes no faster than the way carries it on.
+    pub fn room(&self, urgent: bool, now: Moment) -> Option<Moment> {
+        if self.flights.is_empty() || self.is_open() {
+            return Some(now);
         }
-        if self.is_open() {
-            return true;
+        if urgent {
+            return (self.on_the_way < self.window + URGENT).then_some(now);
         }
         let stale = self.shortest.is_some_and(|(_, at)| now.since(at) > BELIEVED);
-        let room = if urgent { self.window + URGENT } else { self.window };
         // Not for a crumb: a piece has its price.
-        let wanted = if urgent { 0 } else { self.piece() / 2 };
-        self.on_the_way + wanted < room && (urgent || !stale)
+        let fits = self.on_the_way + self.piece() / 2 < self.window;
+        (fits && !stale).then_some(self.carried_at - PIECE)
     }
 
     /// What an update may have that is sent now; everything on an open way.
@@ -153,6 +161,8 @@ impl Line {
         let bytes = bytes + OVERHEAD;
         let alone = self.flights.is_empty();
         self.on_the_way += bytes;
+        let time = self.rate.map_or(Duration::ZERO, |rate| seconds(bytes as f64 / (rate * CAREFUL)));
+        self.carried_at = self.carried_at.max(now) + time;
         let full = more && self.on_the_way + self.piece() / 2 >= self.window;
         self.flights.push_back(Flight {
             number,
@@ -189,17 +199,22 @@ impl Line {
             (self.arrived - before) as f64 / now.since(since).as_secs_f64().max(1e-4)
         };
         let evidence = (self.window / EVIDENCE).max(LEAST_PIECE) as u64;
-        match flight.after {
-            Some((since, before))
-                if waited > BUSY && self.arrived - before >= evidence && now.since(since) >= TOGETHER =>
-            {
+        let seen_before = match flight.after {
+            Some((since, before)) => {
+                (waited > BUSY && now.since(since) >= TOGETHER).then_some((since, before))
+            }
+            // It was long on its way, and its own length is why.
+            None => (waited > ENDLESS).then_some((flight.at + shortest, flight.arrived)),
+        };
+        match seen_before.filter(|(_, before)| self.arrived - before >= evidence) {
+            Some((since, before)) => {
                 let pace = pace(since, before);
                 // What was held up by a loss comes faster than the way carries.
                 let rate = self.rate.map_or(pace, |rate| ((rate + pace) / 2.0).min(rate * CAREFUL));
                 self.rate = Some(rate);
                 self.window = fitting(rate, shortest, 1.0);
             }
-            _ => {
+            None => {
                 let at_least = pace(flight.at, flight.arrived);
                 self.rate = self.rate.map(|rate| rate.max(at_least));
                 if full && waited <= BUSY {
@@ -229,7 +244,8 @@ impl Line {
         let way = if flight.alone { time.saturating_sub(own).max(time / 4) } else { time };
         let shortest = match self.shortest {
             Some((known, at)) if known < way && !(flight.alone && now.since(at) > BELIEVED) => (known, at),
-            Some(_) | None => (way, now),
+            Some(_) => (way, now),
+            None => (self.told.map_or(way, |told| told.min(way)), now),
         };
         self.shortest = Some(shortest);
         shortest.0
@@ -243,4 +259,145 @@ fn fitting(rate: f64, shortest: Duration, more: f64) -> usize {
 
 fn seconds(value: f64) -> Duration {
     Duration::from_secs_f64(value.clamp(0.0, 60.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A way and a sender that always has something to send.
+    struct Way {
+        line: Line,
+        now: Moment,
+        /// Bytes a second.
+        rate: f64,
+        delay: Duration,
+        busy_until: Moment,
+        /// Number of each answer that is coming back, with its time.
+        answers: VecDeque<(Moment, u32)>,
+        number: u32,
+        /// The longest wait for what had been sent before.
+        waited: Duration,
+        delivered: usize,
+    }
+
+    impl Way {
+        fn new(rate: f64, delay: Duration, known: Option<Duration>) -> Way {
+            let now = Moment(1_000_000_000);
+            Way {
+                line: Line::new(known),
+                now,
+                rate,
+                delay,
+                busy_until: now,
+                answers: VecDeque::new(),
+                number: 0,
+                waited: Duration::ZERO,
+                delivered: 0,
+            }
+        }
+
+        fn send(&mut self, bytes: usize, more: bool) {
+            self.number += 1;
+            self.line.sent(self.number, bytes, more, self.now);
+            let start = self.busy_until.max(self.now);
+            self.waited = self.waited.max(start.since(self.now));
+            self.busy_until = start + seconds((bytes + OVERHEAD) as f64 / self.rate);
+            self.answers.push_back((self.busy_until + self.delay, self.number));
+            self.delivered += bytes + OVERHEAD;
+        }
+
+        fn run(&mut self, time: Duration) {
+            let end = self.now + time;
+            while self.now < end {
+                let room =
+                    |way: &Way| way.line.room(false, way.now).filter(|_| way.line.on_the_way() < 128 << 10);
+                while room(self).is_some_and(|at| at <= self.now) {
+                    let bytes = self.line.allowance().map_or(64 << 10, |allowance| allowance.bytes);
+                    self.send(bytes, true);
+                }
+                let answer = self.answers.front().map(|(at, _)| *at);
+                let next = answer.into_iter().chain(room(self)).fold(end, Moment::min);
+                self.now = next.min(end).max(self.now + Duration::from_micros(1));
+                while let Some((_, number)) = self.answers.pop_front_if(|(at, _)| *at <= self.now) {
+                    self.line.seen(number, self.now);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_thin_way_is_used_and_not_flooded() {
+        for kilobits in [50, 200, 500, 1000, 2000] {
+            for milliseconds in [10, 80, 200, 600] {
+                let (rate, delay) = (f64::from(kilobits) * 125.0, Duration::from_millis(milliseconds));
+                let mut way = Way::new(rate, delay, None);
+                way.run(Duration::from_secs(6));
+                (way.waited, way.delivered) = (Duration::ZERO, 0);
+                way.run(Duration::from_secs(20));
+                let used = way.delivered as f64 / rate / 20.0;
+                let what =
+                    format!("{kilobits} kbit/s, {milliseconds} ms: {used:.2} used, waited {:?}", way.waited);
+                let bound = QUEUE * 2 + delay / 4 + seconds(6000.0 / rate);
+                assert!(used >= 0.7, "{what}");
+                assert!(way.waited <= bound, "{what}");
+                let known = way.line.rate().unwrap();
+                assert!((0.7..1.3).contains(&(known / rate)), "{what}, taken for {known}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wide_way_opens_within_some_round_trips() {
+        for (milliseconds, round_trips) in [(1, 1), (40, 8), (150, 8)] {
+            let delay = Duration::from_millis(milliseconds);
+            let mut way = Way::new(12_500_000.0, delay, Some(delay));
+            way.run(delay * round_trips);
+            assert!(way.line.is_open(), "{milliseconds} ms");
+            assert_eq!(way.line.allowance(), None);
+        }
+    }
+
+    #[test]
+    fn a_viewer_that_was_busy_makes_no_wide_way_thin() {
+        let mut way = Way::new(12_500_000.0, Duration::from_millis(2), Some(Duration::from_millis(2)));
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..2000 {
+            // Two captures on their way, and now and then nothing comes back for a while.
+            let late = Duration::from_millis(if random.u8(0..10) == 0 { 150 } else { 3 });
+            way.send(random.usize(50..9000), false);
+            way.send(random.usize(50..9000), false);
+            way.now = way.now + late;
+            way.line.seen(way.number - 1, way.now);
+            way.now = way.now + Duration::from_millis(random.u64(0..20));
+            way.line.seen(way.number, way.now);
+            assert!(way.line.is_open());
+        }
+    }
+
+    #[test]
+    fn a_way_that_becomes_thin_or_wide_is_noticed() {
+        let mut way = Way::new(1_250_000.0, Duration::from_millis(60), None);
+        way.run(Duration::from_secs(5));
+        way.rate = 25_000.0;
+        way.run(Duration::from_secs(40));
+        way.waited = Duration::ZERO;
+        way.run(Duration::from_secs(10));
+        assert!(way.waited <= Duration::from_millis(400), "{:?}", way.waited);
+        way.rate = 1_250_000.0;
+        way.run(Duration::from_secs(15));
+        way.delivered = 0;
+        way.run(Duration::from_secs(4));
+        assert!(way.delivered > 3_000_000, "{}", way.delivered);
+    }
+
+    #[test]
+    fn answers_nobody_waits_for_change_nothing() {
+        let mut line = Line::new(None);
+        line.seen(7, Moment(5));
+        line.sent(1, 100, false, Moment(10));
+        line.restart();
+        line.seen(1, Moment(20));
+        assert_eq!((line.on_the_way(), line.rate(), line.round_trip()), (0, None, None));
+    }
 }

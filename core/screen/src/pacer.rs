@@ -82,11 +82,12 @@ impl Pacer {
             Purpose::News => self.in_flight.len() >= IN_FLIGHT,
             Purpose::Refinement => self.line.is_open() && self.line.on_the_way() > 0,
         };
-        if ahead || !self.line.has_room(purpose == Purpose::News, now) {
+        let room = self.line.room(purpose == Purpose::News, now).filter(|_| !ahead);
+        let Some(room) = room else {
             let probe = self.left + self.patience;
             return if now >= probe { Pace::Now } else { Pace::Seen(probe) };
-        }
-        let earliest = (self.full_at - INTERVAL * (BURST - 1)).max(self.rested_at - WORK);
+        };
+        let earliest = (self.full_at - INTERVAL * (BURST - 1)).max(self.rested_at - WORK).max(room);
         if now >= earliest { Pace::Now } else { Pace::At(earliest) }
     }
 
@@ -97,7 +98,7 @@ impl Pacer {
 
     /// A capture was sent; `number` is its last update's, `bytes` its size, and `more` tells that something is left for the next one.
     pub fn sent(&mut self, number: u32, bytes: usize, purpose: Purpose, more: bool, now: Moment) {
-        if self.in_flight.len() >= IN_FLIGHT || !self.line.has_room(true, now) {
+        if self.in_flight.len() >= IN_FLIGHT || self.line.room(true, now).is_none() {
             self.patience = (self.patience * 2).min(MAX_PATIENCE);
         }
         match purpose {

@@ -255,7 +255,7 @@ fn what_waits_on_the_way_is_bounded_on_every_way() {
                 world.run_for(100);
             }
             let own = Way::of(kilobits, round_trip, loss).time(4 << 10);
-            let bound = Duration::from_millis(150 + round_trip / 2) + own;
+            let bound = Duration::from_millis(150 + round_trip / 4) + own;
             println!("{kilobits} kbit/s, {round_trip} ms, {loss}: waited {:?}", world.waited);
             assert!(world.waited <= bound, "{kilobits} kbit/s, {round_trip} ms, {loss}: {:?}", world.waited);
             world.until("the exact picture", World::is_exact);
