@@ -200,12 +200,21 @@ fn every_monitor_can_be_shown_alone() {
 
 #[test]
 fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
+    identical_through_paint_resync_and_new_sizes(Some(NEARBY));
+}
+
+#[test]
+fn so_does_a_feed_that_knows_nothing_of_the_way_and_begins_coarsely() {
+    identical_through_paint_resync_and_new_sizes(None);
+}
+
+fn identical_through_paint_resync_and_new_sizes(round_trip: Option<Duration>) {
     let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
     let painter = Painter::on(&server);
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let feed =
-        Feed::start(&screen, user.view(), 0, None, Some(NEARBY), move |message| sender.send(message).is_ok())
+        Feed::start(&screen, user.view(), 0, None, round_trip, move |message| sender.send(message).is_ok())
             .unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
