@@ -209,25 +209,27 @@ fn a_thin_way_shows_something_within_two_seconds_and_everything_in_the_end() {
 
 #[test]
 fn a_letter_goes_ahead_of_what_is_only_to_become_exact() {
-    let way = Way::of(200, 200, 0.0);
-    let mut world = World::new(way, full_hd(), true, 1);
-    world.until("something", |world| world.likeness() >= 22.0);
-    let mut times = Vec::new();
-    for letter in 0..20u16 {
-        let place = Rect::new(1400 + 9 * letter, 900, 9, 18);
-        world.desk.fill(place, 0x00ff_0000 + u32::from(letter));
-        let at = 905 * world.desk.width + usize::from(place.x) + 4;
-        let colour = world.desk.pixels[at];
-        // The way of the key press itself is not in it.
-        times.push(world.until("the letter", |world| world.viewer.picture().2[at] == colour));
-        world.run_for(170);
+    for (loss, late) in [(0.0, 60), (0.05, 420)] {
+        let way = Way::of(200, 200, loss);
+        let mut world = World::new(way, full_hd(), true, 1);
+        world.until("something", |world| world.likeness() >= 22.0);
+        let mut times = Vec::new();
+        for letter in 0..20u16 {
+            let place = Rect::new(1400 + 9 * letter, 900, 9, 18);
+            world.desk.fill(place, 0x00ff_0000 + u32::from(letter));
+            let at = 905 * world.desk.width + usize::from(place.x) + 4;
+            let colour = world.desk.pixels[at];
+            // The way of the key press itself is not in it.
+            times.push(world.until("the letter", |world| world.viewer.picture().2[at] == colour));
+            world.run_for(170);
+        }
+        assert!(!world.is_exact(), "it was to be measured while the rest becomes exact");
+        times.sort();
+        println!("{loss}: {times:?}");
+        let aim = way.delay * 4 - way.delay;
+        assert!(times[10] <= aim, "half of the letters within two round trips of their key: {times:?}");
+        assert!(times[18] <= aim + Duration::from_millis(late), "{times:?}");
     }
-    assert!(!world.is_exact(), "it was to be measured while the rest becomes exact");
-    times.sort();
-    println!("{times:?}");
-    let aim = way.delay * 4 - way.delay;
-    assert!(times[10] <= aim, "half of the letters within two round trips of their key");
-    assert!(times[18] <= aim + Duration::from_millis(60), "{times:?}");
 }
 
 #[test]
