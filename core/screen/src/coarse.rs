@@ -11,7 +11,7 @@ pub(crate) const fn small_side(side: u16, shift: u8) -> u16 {
     side.div_ceil(1 << shift)
 }
 
-/// The means of each square of `area`, in steps of 17: four bits for each colour.
+/// The means of each square of `area`, in eight steps for each colour: what is coarse in place may be coarse in colour.
 pub(crate) fn reduce(frame: Frame<'_>, area: Rect, shift: u8) -> Vec<u32> {
     let side = 1usize << shift;
     let mut small = Vec::with_capacity(area.area() >> (2 * shift));
@@ -26,7 +26,8 @@ pub(crate) fn reduce(frame: Frame<'_>, area: Rect, shift: u8) -> Vec<u32> {
                 }
             }
             let count = ((bottom - top) * (right - left)) as u32;
-            let step = |sum: u32| (sum * 2 + 17 * count) / (34 * count) * 17;
+            // The nearest of 0, 255 / 7, … 255.
+            let step = |sum: u32| ((sum * 14 + 255 * count) / (510 * count) * 255 + 3) / 7;
             small.push(step(sums[0]) << 16 | step(sums[1]) << 8 | step(sums[2]));
         }
     }

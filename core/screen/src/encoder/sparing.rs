@@ -14,6 +14,8 @@ use super::{EncodeError, Encoder};
 
 /// What would take longer than this exactly goes coarsely first.
 const COARSE_FROM: f64 = 0.5;
+/// How much more than exact places may go at once: small pictures pack better together, and nobody types before there is a picture.
+const COARSE_PIECE: f64 = 2.0;
 /// Below this rate, in bytes a second, coarse is a quarter of each side, above it half.
 const QUARTER_BELOW: f64 = 80_000.0;
 /// While new things keep coming, something of the rest goes along as often as this.
@@ -201,7 +203,7 @@ impl Encoder {
         self.flush_if_full(updates)
     }
 
-    /// As many boxes as fit into the allowance, as a small picture each; exact is what has one colour. All others stay owed.
+    /// As many boxes as fit into the allowance, as a small picture each; exact is what is plain. All others stay owed.
     fn coarsely(
         &mut self,
         frame: Frame<'_>,
@@ -213,7 +215,7 @@ impl Encoder {
         let (before, mut spent) = (self.packer.len(), 0);
         let mut left = areas.into_iter().peekable();
         while let Some(area) = left.next() {
-            if is_solid(frame, area) {
+            if is_plain(frame, area) {
                 self.packer.tile(frame, area);
                 self.hold(frame, area);
                 spent = self.packer.len() - before;
@@ -223,7 +225,7 @@ impl Encoder {
                 self.owed.put(area);
                 let widest = SIDE << shift;
                 while let Some(next) =
-                    left.next_if(|next| joins(run, *next, widest) && !is_solid(frame, *next))
+                    left.next_if(|next| joins(run, *next, widest) && !is_plain(frame, *next))
                 {
                     self.owed.sketch(frame, next);
                     self.owed.put(next);
@@ -234,7 +236,7 @@ impl Encoder {
                 enlarge(&small, run, shift, &mut self.shown, usize::from(self.width));
                 spent = self.packer.len() - before;
             }
-            if spent as f64 * self.ratios.coarse >= allowance.bytes as f64 {
+            if spent as f64 * self.ratios.coarse >= COARSE_PIECE * allowance.bytes as f64 {
                 break;
             }
         }
@@ -272,10 +274,13 @@ fn blend(ratio: f64, bytes: usize, raw: usize) -> f64 {
     if raw == 0 { ratio } else { (ratio + bytes as f64 / raw as f64) / 2.0 }
 }
 
-fn is_solid(frame: Frame<'_>, area: Rect) -> bool {
-    let first = frame.pixel(area.x, area.y);
+/// Whether each row has one colour: a part of a background, which costs little exactly.
+fn is_plain(frame: Frame<'_>, area: Rect) -> bool {
     let mut rows = usize::from(area.y)..area.bottom();
-    rows.all(|y| frame.span(y, usize::from(area.x), area.right()).iter().all(|pixel| *pixel == first))
+    rows.all(|y| {
+        let row = frame.span(y, usize::from(area.x), area.right());
+        row.iter().all(|pixel| *pixel == row[0])
+    })
 }
 
 /// The colour of most pixels of a sample.
