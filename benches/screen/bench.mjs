@@ -1,4 +1,4 @@
-// node bench.mjs --target belay|tigervnc --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE]
+// node bench.mjs --target belay|tigervnc|meshcentral --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE] [--size WxH] [--monitors N]
 // (or --target network --network clean|loss|slow|thin): one run of one target, as JSON.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,7 @@ const { values: options } = parseArgs({
     target: { type: 'string' }, run: { type: 'string', default: '1' }, secs: { type: 'string', default: '10' },
     tools: { type: 'string' }, out: { type: 'string' }, xtask: { type: 'string' },
     keys: { type: 'string', default: '50' }, connects: { type: 'string', default: '3' },
-    network: { type: 'string' },
+    network: { type: 'string' }, size: { type: 'string', default: '1920x1080' }, monitors: { type: 'string', default: '1' },
     workloads: { type: 'string', default: 'idle,type,scroll,move,anim' },
   },
 });
@@ -23,10 +23,12 @@ const folder = resolve(options.out, name);
 mkdirSync(folder, { recursive: true });
 const target = await import(`./targets/${options.target}.mjs`);
 const result = { target: options.target, run: Number(options.run), seconds: Number(options.secs), date: new Date().toISOString(), network: options.network };
-const bench = { target, folder, roles: {}, xtask: options.xtask, network: options.network };
+const screen = { size: options.size.split('x').map(Number), monitors: Number(options.monitors), owner: target.owner };
+const bench = { target, folder, roles: {}, tools: resolve(options.tools), xtask: options.xtask, network: options.network, screen };
+result.screen = { size: options.size, monitors: screen.monitors };
 
 async function measure() {
-  bench.desk = await Desk.open(resolve(options.tools), folder);
+  bench.desk = await Desk.open(bench.tools, folder, screen);
   Object.assign(bench.roles, { x: [bench.desk.server.pid], desk: [bench.desk.program.pid] });
   await target.prepare(bench);
   await sleep(3000);
@@ -53,13 +55,15 @@ async function measure() {
   await bench.desk.focus();
   const { page } = bench.console;
   await page.screenshot({ path: join(folder, 'console.png') });
-  await page.mouse.click(...await bench.console.at(1620, 300));
+  await page.mouse.click(...await bench.console.at(1620, 300, bench.desk.size));
   await sleep(800);
 
   const count = Number(options.keys);
   result.key = await latency(bench, count, () => page.keyboard.press('a'));
   say(name, 'key', result.key.p50, '/', result.key.p95, 'lost', result.key.lost);
-  const place = await bench.console.at(1620, 330);
+  result.key_still = await latency(bench, count, () => page.keyboard.press('a'), 'still');
+  say(name, 'key in a still page', result.key_still.p50, '/', result.key_still.p95, 'lost', result.key_still.lost);
+  const place = await bench.console.at(1620, 330, bench.desk.size);
   await page.mouse.move(...place);
   result.click = await latency(bench, count, () => page.mouse.click(...place));
   say(name, 'click', result.click.p50, '/', result.click.p95, 'lost', result.click.lost);

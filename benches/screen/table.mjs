@@ -7,6 +7,7 @@ const runs = {};
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.json')).sort()) {
   const run = JSON.parse(readFileSync(join(folder, file), 'utf8'));
   if (!run.error) (runs[run.target] ??= []).push(run);
+  else process.stderr.write(`${file} failed: ${run.error.split('\n')[0]}\n`);
 }
 
 function median(values, digits = 0) {
@@ -21,6 +22,7 @@ const columns = [
   ['runs', (list) => String(list.length)],
   ['connect ms', (list) => median(list.map((run) => run.connect_ms))],
   ['key→pixel p50/p95 ms', (list) => `${median(list.map((run) => run.key?.p50), 1)} / ${median(list.map((run) => run.key?.p95), 1)}`],
+  ['in a still page', (list) => `${median(list.map((run) => run.key_still?.p50), 1)} / ${median(list.map((run) => run.key_still?.p95), 1)}`],
   ['click→pixel p50/p95 ms', (list) => `${median(list.map((run) => run.click?.p50), 1)} / ${median(list.map((run) => run.click?.p95), 1)}`],
   ...['scroll', 'move', 'anim'].map((load) => [`${load} fps @ KB/s (age ms)`, (list) => {
     const of = (field) => list.map((run) => run.workloads?.[load]?.[field]);

@@ -116,8 +116,14 @@ export class Lab {
     });
   }
 
-  /** The address on the network. Nobody answers at the gateway: all of the network is this one. */
+  /**
+   * The address on the network. Nobody answers at the gateway: all of the network is this one. What is lost here stands for what the
+   * internet loses, and there nobody is asked for the address of a neighbour: so the hosts ask often and do not give up.
+   */
   async #public(space, address) {
+    const asking = Object.entries({ mcast_solicit: 100, ucast_solicit: 100, retrans_time_ms: 50 });
+    const lines = ['ipv4', 'ipv6'].flatMap((family) => asking.map(([name, value]) => `echo ${value} > /proc/sys/net/${family}/neigh/wan0/${name}`));
+    await must('ip', ['netns', 'exec', space, 'sh', '-ec', lines.join('; ')]);
     await this.#ip(space, `addr add ${address}/${this.family.length} dev wan0${this.family === FAMILIES[6] ? ' nodad' : ''}`, 'link set wan0 up', `route add default via ${this.family.gateway} dev wan0`);
   }
 

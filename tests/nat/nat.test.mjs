@@ -12,8 +12,6 @@ import { Desktop } from '../../web/e2e/stack/desktop.mjs';
 import { stopAll } from '../../web/e2e/stack/processes.mjs';
 
 const ONLY = process.env.BELAY_NAT_ONLY ?? '';
-/** Whether those that are not steady are played too. */
-const ALL = ONLY !== '' || process.env.BELAY_NAT_ROWS !== undefined;
 /** Sessions mostly wait, for people and for networks: so many are played at once, each on a desktop of its own. */
 const LANES = 2;
 const folder = mkdtempSync(join(tmpdir(), 'belay-nat-'));
@@ -38,7 +36,7 @@ const ORDER = SCENARIOS.filter(({ name }) => name.includes(ONLY)).sort((one, oth
 
 describe('a session', { concurrency: LANES }, () => {
   for (const scenario of why ? [] : ORDER) {
-    test(scenario.name, { timeout: 150_000, skip: !ALL && scenario.unsteady }, async () => {
+    test(scenario.name, { timeout: 150_000 }, async () => {
       const desktop = desktops.pop() ?? await Desktop.start(mkdtempSync(join(folder, 'desktop-')));
       try {
         const row = await play(scenario, desktop, folder);

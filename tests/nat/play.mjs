@@ -84,8 +84,8 @@ async function session(met) {
   await complete(met);
   row.lines = met.said.technician.length + met.said.end_user.length;
   row.keys = met.typed.length;
-  // `complete` has compared every line; of the keys, only repetitions of one that was held were let pass.
-  Object.assign(row, { missing: 0, doubled: met.typewriter.text().length - met.typed.length });
+  assert.equal(met.typewriter.text(), met.typed, 'the keys typed on the desktop, in the end');
+  Object.assign(row, { missing: 0, doubled: 0 });
   row.paths = await paths(technician);
   await technician.call('POST', `/sessions/${met.session.id}/end`);
   assert.equal(await applet.exit(), 0);
@@ -127,11 +127,7 @@ async function work(met, word, patience = 20_000) {
     await technician.say(line);
     await typeThere(met, `${word} ${round}: the quick brown fox jumps over the lazy dog 0123456789`);
   }
-  // The desktop repeats a key that is held by itself, and a key is held for as long as its release is on its way: while the
-  // network changes or loses, a letter may stand there several times, which is counted. Nothing else may differ.
-  const unsteady = met.scenario.during || Object.values(met.scenario.shape ?? {}).some((words) => words.includes('loss='));
-  const held = unsteady ? (text) => text.replace(/(.)\1+/g, '$1') : (text) => text;
-  await until(`the keys typed "${word}" on the desktop`, () => held(typewriter.text()) === held(met.typed), patience)
+  await until(`the keys typed "${word}" on the desktop`, () => typewriter.text() === met.typed, patience)
     .catch((error) => { throw new Error(`${error.message}; typed was ${JSON.stringify(met.typed)}, the file holds ${JSON.stringify(typewriter.text())}`); });
 }
 

@@ -1,12 +1,11 @@
 // A film on the end user's desktop: it travels as video, in its true colours, and is exact again once it stands still.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { finish, stack, viewing } from './stack.mjs';
 import { HEIGHT, WIDTH, digest } from './stack/desktop.mjs';
+import { play } from './stack/film.mjs';
 import { sleep, until } from './stack/processes.mjs';
 
-const FRAMES = 6;
 /** The second fills most of the screen: its video has half its size, stretched in the console. */
 const SIZES = [[400, 300], [1500, 900]];
 /** How far a film's colour may be off at a point, of 255: a moving picture loses a little. */
@@ -59,19 +58,3 @@ for (const [width, height] of SIZES) test(`a film of ${width}x${height} travels 
   await film.stop();
   await finish(met);
 });
-
-/** Plays a film of a few colourful pictures in a window of its own. */
-async function play(desktop, folder, width, height) {
-  const files = Array.from({ length: FRAMES }, (_, number) => join(folder, `film-${width}-${number}.png`));
-  const frames = [];
-  for (const [number, file] of files.entries()) {
-    const hue = (offset) => `hsl(${(number * 60 + offset) % 360},80%,50%)`;
-    await desktop.tool('convert', ['-size', `${width}x${height}`, `gradient:${hue(0)}-${hue(150)}`, '-swirl', String(number * 50), '-depth', '8', file]);
-    frames.push(await desktop.tool('convert', [file, '-depth', '8', 'rgb:-'], { encoding: 'buffer' }));
-  }
-  const title = `film ${Date.now()}`;
-  const film = desktop.start('animate', ['-title', title, '-delay', '4', '-loop', '0', ...files]);
-  const window = await desktop.window(title);
-  await desktop.activate(window);
-  return { film, window, frames };
-}

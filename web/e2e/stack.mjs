@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { after, afterEach } from 'node:test';
 import { Applet } from './stack/applet.mjs';
 import { Chromium, look } from './stack/browser.mjs';
 import { Desktop } from './stack/desktop.mjs';
@@ -25,6 +25,15 @@ after(async () => {
   await chromium?.stop();
   await stopAll();
   if (folder && !process.env.BELAY_E2E_KEEP) rmSync(folder, { recursive: true, force: true });
+});
+
+// A test that failed leaves its session open and its server perhaps dead; the next one must not fail for that.
+afterEach(async (t) => {
+  if (t.passed || !chromium) return;
+  await Applet.stopAll();
+  await chromium.forget();
+  const { server } = await stack();
+  if (server.program.code !== undefined) await server.start();
 });
 
 export function stack() {

@@ -17,6 +17,12 @@ pub struct Options {
     /// Whom to measure beside Belay.
     #[arg(long, value_enum, default_value_t = Peer::Tigervnc)]
     peer: Peer,
+    /// Size of each monitor of the measured desktop.
+    #[arg(long, default_value = "1920x1080", value_parser = size)]
+    size: String,
+    /// Monitors of the measured desktop, side by side; all of them are shown.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    monitors: u8,
     /// Seconds of each workload.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
     secs: u32,
@@ -40,8 +46,22 @@ enum Subject {
 enum Peer {
     /// TigerVNC's x0vncserver with noVNC.
     Tigervnc,
+    /// MeshCentral with its own agent.
+    Meshcentral,
+    /// All of them.
+    All,
     /// Nobody.
     None,
+}
+
+/// A size such as 1920x1080; the measured desktop needs at least that.
+fn size(text: &str) -> Result<String, String> {
+    let sides =
+        text.split_once('x').and_then(|(w, h)| Some((w.parse::<u16>().ok()?, h.parse::<u16>().ok()?)));
+    match sides {
+        Some((width, height)) if width >= 1920 && height >= 1080 => Ok(text.to_owned()),
+        _ => Err("give width and height, at least 1920x1080".to_owned()),
+    }
 }
 
 /// Measures, and prints one Markdown table.
@@ -61,14 +81,18 @@ fn screen(options: &Options) -> Result<()> {
     let bench = Bench::set_up()?;
     let targets: &[&str] = match options.peer {
         Peer::Tigervnc => &["belay", "tigervnc"],
+        Peer::Meshcentral => &["belay", "meshcentral"],
+        Peer::All => &["belay", "tigervnc", "meshcentral"],
         Peer::None => &["belay"],
     };
-    let seconds = options.secs.to_string();
+    let (seconds, monitors) = (options.secs.to_string(), options.monitors.to_string());
+    let screen = ["--size", &options.size, "--monitors", &monitors];
     let xtask = std::env::current_exe().context("cannot find this program's own file")?;
     let xtask = xtask.to_str().context("this program's own file has a name that is not text")?;
     let runs = runs(options.runs, targets);
     let failed = bench.measure(&runs, |target| {
-        ["--target", target, "--secs", &seconds, "--xtask", xtask].map(str::to_owned).to_vec()
+        let words = ["--target", target, "--secs", &seconds, "--xtask", xtask];
+        words.iter().chain(&screen).map(|word| (*word).to_owned()).collect()
     });
     bench.tell("table.mjs", &failed)
 }

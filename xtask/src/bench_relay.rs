@@ -8,7 +8,10 @@ use anyhow::Result;
 pub fn run(seconds: u32) -> Result<()> {
     packages::ensure(packages::Purpose::Bench)?;
     let mut build = process::command("cargo");
-    build.args(["build", "--release", "-p", "belay-bench-relay"]).current_dir(workspace::root());
+    // With the features of the whole workspace, so that nothing is compiled twice.
+    build
+        .args(["build", "--release", "--workspace", "--bin", "belay-bench-relay"])
+        .current_dir(workspace::root());
     process::run(&mut build)?;
     let mut bench = process::command(workspace::target().join("release/belay-bench-relay"));
     bench.args(["run", "--secs", &seconds.to_string()]);
@@ -19,7 +22,7 @@ pub fn run(seconds: u32) -> Result<()> {
 /// Floods a server of its own for so long and prints the tables as Markdown.
 pub fn flood(seconds: u32) -> Result<()> {
     let mut test = process::command("cargo");
-    test.args(["test", "--release", "-p", "belay", "--test", "flood", "--", "--ignored", "--nocapture"]);
+    test.args(["test", "--release", "--workspace", "--test", "flood", "--", "--ignored", "--nocapture"]);
     test.env("BELAY_FLOOD_SECS", seconds.to_string()).current_dir(workspace::root());
     println!("{}", process::output(&mut test)?);
     Ok(())

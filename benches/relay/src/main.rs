@@ -9,10 +9,11 @@ mod client;
 mod process;
 mod servers;
 mod turn;
+mod waiting;
 mod websocket;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,16 +26,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
-    /// Measure everything and print Markdown tables.
+    /// Measure and print Markdown tables.
     Run {
+        /// What.
+        #[arg(long, value_delimiter = ',', default_values = ["turn", "websocket", "waiting"])]
+        what: Vec<What>,
         /// Seconds of each load.
         #[arg(long, default_value_t = 3)]
         secs: u64,
         /// How many allocations.
         #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 2000])]
         allocations: Vec<usize>,
-        /// How many waiting legs for the memory of one.
-        #[arg(long, default_value_t = 4000)]
+        /// How many waiting legs for the memory of one. The server needs an open file for each, and some for itself.
+        #[arg(long, default_value_t = 19_900)]
         waiting: usize,
     },
     /// Be Belay's TURN server (used by `run`).
@@ -48,6 +52,8 @@ enum Part {
     },
     /// Be Belay's WebSocket gateway (used by `run`).
     ServeWebSocket,
+    /// Hold connections that wait (used by `run`).
+    Wait(waiting::Wait),
     /// Be a bare loop that sends on what it receives (used by `run`).
     ServeLoop {
         /// Where to.
@@ -56,19 +62,37 @@ enum Part {
     },
 }
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// TURN beside coturn and a bare loop.
+    Turn,
+    /// The WebSocket path beside nginx.
+    Websocket,
+    /// Connections at rest.
+    Waiting,
+}
+
 fn main() -> Result<()> {
     match Arguments::parse().part {
-        Part::Run { secs, allocations, waiting } => {
+        Part::Run { what, secs, allocations, waiting } => {
             let load = std::fs::read_to_string("/proc/loadavg")?;
             println!("Load average at the start: {}", load.trim());
-            turn::run(Duration::from_secs(secs), &allocations)?;
-            websocket::run(Duration::from_secs(secs), waiting)?;
+            let lasts = Duration::from_secs(secs);
+            for part in what {
+                match part {
+                    What::Turn => turn::run(lasts, &allocations)?,
+                    What::Websocket => websocket::run(lasts)?,
+                    What::Waiting => waiting::run(waiting)?,
+                }
+            }
             let load = std::fs::read_to_string("/proc/loadavg")?;
             println!("\nLoad average at the end: {}", load.trim());
             Ok(())
         }
         Part::ServeTurn { sessions, peer } => servers::turn(sessions, peer),
         Part::ServeWebSocket => servers::websocket(),
+        Part::Wait(wait) => waiting::wait(wait),
         Part::ServeLoop { peer } => servers::bare_loop(peer),
     }
 }

@@ -20,10 +20,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// The library's own 128 KiB stay with every leg that only waits.
-const READ_BUFFER: usize = 16 * 1024;
+/// As in the product: the library's own 128 KiB would stay with every leg that only waits.
+const READ_BUFFER: usize = 4 * 1024;
 
-fn ready(lines: &[String]) -> Result<()> {
+/// Says these lines and that it is ready.
+pub fn ready(lines: &[String]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     for line in lines {
         writeln!(out, "{line}")?;
@@ -32,7 +33,8 @@ fn ready(lines: &[String]) -> Result<()> {
     Ok(out.flush()?)
 }
 
-fn wait_for_the_end() {
+/// Waits until nobody needs this process any more.
+pub fn wait_for_the_end() {
     drop(std::io::stdin().read_to_end(&mut Vec::new()));
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const PAYLOAD: usize = 1000;
 /// Packets under way at a time, in all: less than a socket's default buffer holds, so that nothing is lost by overload.
 const WINDOW: u64 = 64;
+/// Packets that a client sends in a row where it does not send one at a time: what a change of the screen brings.
+const ROW: u64 = 16;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Relay {
@@ -220,8 +222,8 @@ struct Load {
     cpu: Duration,
 }
 
-/// Sends as fast as the window lets, all clients in turn.
-fn load(ready: &mut Ready, lasts: Duration) -> Result<Load> {
+/// Sends as fast as the window lets, all clients in turn, each so many packets in a row.
+fn load(ready: &mut Ready, row: u64, lasts: Duration) -> Result<Load> {
     let mut packet = vec![0xB5; 4 + PAYLOAD];
     let cpu = |ready: &Ready| ready.server.as_ref().map_or(Ok(Duration::ZERO), Server::cpu);
     let mut lost = 0;
@@ -247,7 +249,7 @@ fn load(ready: &mut Ready, lasts: Duration) -> Result<Load> {
         }
         // A burst, then a look at what arrived.
         for _ in 0..16 {
-            ready.senders[sent as usize % clients].send_channel(&mut packet)?;
+            ready.senders[(sent / row) as usize % clients].send_channel(&mut packet)?;
             sent += 1;
         }
     }
@@ -287,41 +289,55 @@ fn latency(ready: &mut Ready) -> Result<(f64, f64)> {
     Ok((at(0.5), at(0.99)))
 }
 
+/// Measures and prints one row of the table.
+fn measure(
+    who: Relay,
+    way: Way,
+    row: u64,
+    count: usize,
+    lasts: Duration,
+    folder: &std::path::Path,
+) -> Result<()> {
+    let senders = if way == Way::Pair { count.div_ceil(2) } else { count };
+    let mut ready = prepare(who, way, senders, folder)?;
+    load(&mut ready, row, Duration::from_millis(300))?;
+    let done = load(&mut ready, row, lasts)?;
+    let cpu = done.cpu.as_secs_f64().max(1e-9);
+    let memory = match who {
+        Relay::Belay | Relay::Coturn if count > 1 && row == 1 => {
+            format!("{:.1} KiB", ready.idle as f64 / 1024.0)
+        }
+        Relay::Belay | Relay::Coturn | Relay::Bare | Relay::Direct => "–".to_owned(),
+    };
+    let allocations = if way == Way::Pair { senders * 2 } else { senders };
+    println!(
+        "| {way} | {allocations} | {row} | {who} | {:.0} | {:.0} | {:.0} | {:.2} % | {memory} |",
+        done.arrived as f64 / cpu,
+        (done.arrived as usize * PAYLOAD) as f64 / cpu / 1e6,
+        done.arrived as f64 / done.took.as_secs_f64(),
+        done.lost as f64 * 100.0 / (done.arrived + done.lost).max(1) as f64,
+    );
+    Ok(())
+}
+
 /// Measures and prints.
 pub fn run(lasts: Duration, counts: &[usize]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     Certificate::new()?.write(folder.path())?;
     println!("\n## TURN: {PAYLOAD} bytes in a packet, {WINDOW} packets under way\n");
     println!(
-        "| path | allocations | server | packets per CPU second | MB per CPU second | packets per second | lost | memory of an idle allocation |"
+        "| path | allocations | in a row | server | packets per CPU second | MB per CPU second | packets per second | lost | memory of an idle allocation |"
     );
-    println!("| --- | --: | --- | --: | --: | --: | --: | --: |");
-    for way in [Way::Udp, Way::Pair, Way::Tls] {
-        for &count in counts {
+    println!("| --- | --: | --: | --- | --: | --: | --: | --: | --: |");
+    let every = [Way::Udp, Way::Pair, Way::Tls].map(|way| (way, 1));
+    for (way, row) in every.into_iter().chain([(Way::Udp, ROW), (Way::Tls, ROW)]) {
+        for &count in counts.iter().filter(|&&count| row == 1 || count > 1) {
             let servers: &[Relay] = match way {
                 Way::Udp => &[Relay::Belay, Relay::Coturn, Relay::Bare],
                 Way::Pair | Way::Tls => &[Relay::Belay, Relay::Coturn],
             };
             for &who in servers {
-                let senders = if way == Way::Pair { count.div_ceil(2) } else { count };
-                let mut ready = prepare(who, way, senders, folder.path())?;
-                load(&mut ready, Duration::from_millis(300))?;
-                let done = load(&mut ready, lasts)?;
-                let cpu = done.cpu.as_secs_f64().max(1e-9);
-                let memory = match who {
-                    Relay::Belay | Relay::Coturn if count > 1 => {
-                        format!("{:.1} KiB", ready.idle as f64 / 1024.0)
-                    }
-                    Relay::Belay | Relay::Coturn | Relay::Bare | Relay::Direct => "–".to_owned(),
-                };
-                let allocations = if way == Way::Pair { senders * 2 } else { senders };
-                println!(
-                    "| {way} | {allocations} | {who} | {:.0} | {:.0} | {:.0} | {:.2} % | {memory} |",
-                    done.arrived as f64 / cpu,
-                    (done.arrived as usize * PAYLOAD) as f64 / cpu / 1e6,
-                    done.arrived as f64 / done.took.as_secs_f64(),
-                    done.lost as f64 * 100.0 / (done.arrived + done.lost).max(1) as f64,
-                );
+                measure(who, way, row, count, lasts, folder.path())?;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The WebSocket path beside nginx as a plain TLS proxy: bytes per CPU second, and memory of a leg that waits.
+//! The WebSocket path beside nginx as a plain TLS proxy: bytes per CPU second.
 
 use crate::certificate::{self, Certificate};
 use crate::process::Server;
@@ -8,13 +8,13 @@ use belay_wire::gateway::{FromGateway, Hello, Role, ToGateway};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use rustls::ClientConfig;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::WebSocketStream;
@@ -25,16 +25,31 @@ const FRAME: usize = 4096;
 /// Bytes under way of one pair.
 const WINDOW: u64 = 256 * 1024;
 
-type Leg = WebSocketStream<TlsStream<TcpStream>>;
+/// A leg of Belay's gateway.
+pub type Leg = WebSocketStream<TlsStream<TcpStream>>;
 
-async fn tls(server: SocketAddr, config: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
-    let stream = TcpStream::connect(server).await?;
+/// A TLS connection from this address.
+pub async fn tls(
+    from: Ipv4Addr,
+    server: SocketAddr,
+    config: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let stream = socket.connect(server).await?;
     stream.set_nodelay(true)?;
     Ok(TlsConnector::from(Arc::clone(config)).connect("localhost".try_into()?, stream).await?)
 }
 
-async fn leg(server: SocketAddr, config: &Arc<ClientConfig>, number: u64, role: Role) -> Result<Leg> {
-    let stream = tls(server, config).await?;
+/// An admitted leg of this session.
+pub async fn leg(
+    from: Ipv4Addr,
+    server: SocketAddr,
+    config: &Arc<ClientConfig>,
+    number: u64,
+    role: Role,
+) -> Result<Leg> {
+    let stream = tls(from, server, config).await?;
     let (mut socket, _) = tokio_tungstenite::client_async("ws://localhost/gateway/v1", stream).await?;
     let mut credential = vec![0; if role == Role::Applet { 16 } else { 32 }];
     credential[..8].copy_from_slice(&number.to_be_bytes());
@@ -85,8 +100,8 @@ async fn pairs_of_belay(server: SocketAddr, count: u64) -> Result<Pairs> {
     let config = certificate::client()?;
     let mut pairs = Pairs::new();
     for number in 1..=count {
-        let mut applet = leg(server, &config, number, Role::Applet).await?;
-        let mut console = leg(server, &config, number, Role::Console).await?;
+        let mut applet = leg(Ipv4Addr::LOCALHOST, server, &config, number, Role::Applet).await?;
+        let mut console = leg(Ipv4Addr::LOCALHOST, server, &config, number, Role::Console).await?;
         expect(&mut applet, |frame| matches!(frame, FromGateway::Paired(1))).await?;
         expect(&mut console, |frame| matches!(frame, FromGateway::Paired(1))).await?;
         let pair = Arc::new(Pair::default());
@@ -159,7 +174,7 @@ async fn through(
     tls_sink: &TlsAcceptor,
     config: &Arc<ClientConfig>,
 ) -> Result<Through> {
-    let (sender, receiver) = tokio::join!(tls(proxy, config), async {
+    let (sender, receiver) = tokio::join!(tls(Ipv4Addr::LOCALHOST, proxy, config), async {
         let (stream, _) = sink.accept().await?;
         stream.set_nodelay(true)?;
         anyhow::Ok(tls_sink.accept(stream).await?)
@@ -167,15 +182,16 @@ async fn through(
     Ok((sender?, receiver?))
 }
 
-fn nginx(folder: &std::path::Path, sink: SocketAddr) -> Result<(Server, SocketAddr)> {
+/// nginx as a TLS proxy in front of `sink`, and where it listens.
+pub fn nginx(folder: &std::path::Path, sink: SocketAddr) -> Result<(Server, SocketAddr)> {
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let port = taken.local_addr()?.port();
     drop(taken);
     let at = folder.display();
     let text = format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\nworker_processes 1;\ndaemon off;\n\
-         pid {at}/nginx.pid;\nerror_log {at}/nginx.log;\nworker_rlimit_nofile 19000;\n\
-         events {{ worker_connections 18000; }}\nstream {{ server {{ listen 127.0.0.1:{port} ssl backlog=4096;\n\
+         pid {at}/nginx.pid;\nerror_log {at}/nginx.log;\nworker_rlimit_nofile 20000;\n\
+         events {{ worker_connections 19980; }}\nstream {{ server {{ listen 127.0.0.1:{port} ssl backlog=4096;\n\
          ssl_certificate {at}/cert.pem;\nssl_certificate_key {at}/key.pem;\nssl_protocols TLSv1.3;\n\
          proxy_pass {sink};\nproxy_ssl on;\nproxy_ssl_protocols TLSv1.3;\ntcp_nodelay on;\n}} }}\n"
     );
@@ -211,7 +227,7 @@ fn row(pairs: u64, name: &str, done: (u64, Duration, Duration)) {
 }
 
 /// Measures and prints.
-pub fn run(lasts: Duration, waiting: usize) -> Result<()> {
+pub fn run(lasts: Duration) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let made = Certificate::new()?;
     made.write(folder.path())?;
@@ -241,36 +257,5 @@ pub fn run(lasts: Duration, waiting: usize) -> Result<()> {
         })?;
         row(count, "nginx stream", done);
     }
-    println!("\n## Waiting legs: {waiting} connections at rest\n");
-    println!("| server | memory of one |");
-    println!("| --- | --: |");
-    let server = Server::own(&["serve-web-socket".to_owned()])?;
-    let at: SocketAddr = server.lines.first().context("no address")?.parse()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let each = runtime.block_on(async {
-        let config = certificate::client()?;
-        let before = server.memory()?;
-        let mut legs = Vec::new();
-        for number in 0..waiting as u64 {
-            legs.push(leg(at, &config, number + 1, Role::Applet).await?);
-        }
-        anyhow::Ok((server.memory()? - before) as f64 / waiting as f64)
-    })?;
-    println!("| Belay, a leg that waits for its partner | {:.1} KiB |", each / 1024.0);
-    drop(server);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let each = runtime.block_on(async {
-        let sink = TcpListener::bind("127.0.0.1:0").await?;
-        let (server, proxy) = nginx(folder.path(), sink.local_addr()?)?;
-        drop(tokio::time::timeout(Duration::from_millis(300), sink.accept()).await);
-        let (config, tls_sink) = (certificate::client()?, TlsAcceptor::from(made.server()?));
-        let before = server.memory()?;
-        let mut kept = Vec::new();
-        for _ in 0..waiting {
-            kept.push(through(proxy, &sink, &tls_sink, &config).await?);
-        }
-        anyhow::Ok((server.memory()? - before) as f64 / waiting as f64)
-    })?;
-    println!("| nginx stream, a connection through it | {:.1} KiB |", each / 1024.0);
     Ok(())
 }

@@ -33,13 +33,13 @@ export class Console {
     return this.page.evaluate((css) => { window.__bench.surface = css; }, surface);
   }
 
-  /** Where a pixel of the desktop is in the page. */
-  async at(x, y) {
+  /** Where a pixel of the desktop is in the page; the desktop has this size. */
+  async at(x, y, [width, height] = [1920, 1080]) {
     const box = await this.page.evaluate(() => {
       const box = window.__bench.element().getBoundingClientRect();
       return { x: box.x, y: box.y, width: box.width, height: box.height };
     });
-    return [box.x + x * box.width / 1920, box.y + y * box.height / 1080];
+    return [box.x + x * box.width / width, box.y + y * box.height / height];
   }
 
   async close() {

@@ -1,21 +1,40 @@
 // The measured desktop: an X server of its own and the program that paints on it (desk.c).
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep, start } from './processes.mjs';
 
 export class Desk {
-  /** Starts both; `tools` is the folder with the built program, `logs` where words go. */
-  static async open(tools, logs) {
+  /**
+   * Starts both; `tools` is the folder with the built program, `logs` where words go. The desktop has so many `monitors` side by side, each
+   * of `size`. With an `owner` (a user's number) the server is theirs and has a fixed number and a file of keys.
+   */
+  static async open(tools, logs, { size = [1920, 1080], monitors = 1, owner } = {}) {
     const desk = new Desk();
-    const words = ['-displayfd', '1', '-screen', '0', '1920x1080x24', '-ac', '-nolisten', 'tcp', '-noreset'];
+    desk.size = [size[0] * monitors, size[1]];
+    const words = ['-displayfd', '1', '-screen', '0', `${desk.size.join('x')}x24`, '-ac', '-nolisten', 'tcp', '-noreset'];
     const log = join(logs, 'xvfb.log');
-    desk.server = start(log, 'Xvfb', words);
+    if (owner === undefined) {
+      desk.server = start(log, 'Xvfb', words);
+    } else {
+      const keys = join(tmpdir(), `belay-bench-keys-${process.pid}`);
+      writeFileSync(keys, '');
+      chmodSync(keys, 0o644);
+      let number = 200;
+      while (existsSync(`/tmp/.X11-unix/X${number}`)) number += 1;
+      desk.server = start(log, 'Xvfb', [`:${number}`, '-auth', keys, ...words], { uid: owner });
+    }
     for (let tries = 0; !desk.display; tries += 1) {
       if (tries > 200) throw new Error('the virtual screen did not start');
       await sleep(50);
       const number = /^(\d+)$/m.exec(readFileSync(log, 'utf8'))?.[1];
       if (number) desk.display = `:${number}`;
+    }
+    for (let number = 0; monitors > 1 && number < monitors; number += 1) {
+      const place = `${size[0]}/300x${size[1]}/200+${number * size[0]}+0`;
+      const env = { ...process.env, DISPLAY: desk.display };
+      execFileSync('xrandr', ['--setmonitor', `M${number + 1}`, place, number === 0 ? 'screen' : 'none'], { env, stdio: 'ignore' });
     }
     desk.events = [];
     desk.painted = new Map();

@@ -32,7 +32,8 @@ export async function connect(bench) {
   const { since, besides = 0 } = await target.connect(bench);
   await viewer.look(target.surface);
   const approach = bench.network ? viewer.page.evaluate((decibels) => window.__bench.approach(decibels, 60_000), RECOGNIZABLE_DB) : undefined;
-  const whole = await viewer.page.evaluate(() => window.__bench.whole(20_000));
+  const whole = await viewer.page.evaluate((size) => window.__bench.whole(20_000, size), target.first?.(bench) ?? bench.desk.size);
+  await target.widen?.(bench);
   if (!whole) throw new Error('no whole picture came within 20 seconds');
   const { recognizable, exact, curve } = await approach ?? {};
   const after = (moment) => (moment ? moment - since : undefined);
@@ -49,14 +50,14 @@ async function refer({ console: { page }, desk, folder }) {
   await page.evaluate((base64) => window.__bench.refer(base64), pixels.toString('base64'));
 }
 
-/** Milliseconds from an input in the page to the changed pixel in the page. */
-export async function latency(bench, count, press) {
+/** Milliseconds from an input in the page to the changed pixel in the page; `mode` is one of the sampler's (page.js). */
+export async function latency(bench, count, press, mode = 'latency') {
   const { console: { page }, desk, roles } = bench;
   await quiet(roles);
   const offset = await page.evaluate(() => window.__bench.offset());
   const cpu = watch(roles);
   const [total, inward, outward] = [[], [], []];
-  let expected = await page.evaluate(() => window.__bench.start('latency'));
+  let expected = await page.evaluate((mode) => window.__bench.start(mode), mode);
   let lost = 0;
   let seed = 12345;
   const random = () => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x7fffffff;

@@ -80,12 +80,13 @@
     }
     if (B.mode) requestAnimationFrame(refresh);
   };
-  // Latency: the block every 4 ms and at every refresh. Frames: the strip at every refresh.
+  // Latency: the block every 4 ms and at every refresh. Still: every 4 ms only, and no refresh is asked for, as in a page where nothing moves:
+  // after an input Chromium holds every message back until the refresh that the page waits for. Frames: the strip at every refresh.
   B.start = (mode) => {
     Object.assign(B, { mode, changes: [], frames: [], inputs: [], refreshes: 0, torn: 0 });
     [lastBlock, lastFrame] = [B.block(), -1];
-    if (mode === 'latency') timer = setInterval(lookAtBlock, 4);
-    requestAnimationFrame(refresh);
+    if (mode !== 'frames') timer = setInterval(lookAtBlock, 4);
+    if (mode !== 'still') requestAnimationFrame(refresh);
     return lastBlock;
   };
   B.stop = () => {
@@ -94,13 +95,15 @@
     return { frames: B.frames, refreshes: B.refreshes, torn: B.torn };
   };
   // Waits for a whole picture: strip, block and the task bar at the bottom. Returns the wall clock.
-  B.whole = (milliseconds) => new Promise((resolve) => {
+  B.whole = (milliseconds, [width, height]) => new Promise((resolve) => {
     const start = performance.now();
     const look = () => {
       let strip = null;
       try { strip = B.strip(); } catch { strip = null; }
-      const bar = strip && B.pixels(1000, 1070, 1, 1);
-      if (strip && B.block() === (strip.inputs & 7) && Math.abs(bar[0] - 232) < 12) resolve(Date.now());
+      const size = B.size();
+      const whole = size && size[0] >= width && size[1] >= height;
+      const bar = strip && whole && B.pixels(1000, size[1] - 10, 1, 1);
+      if (strip && whole && B.block() === (strip.inputs & 7) && Math.abs(bar[0] - 232) < 12) resolve(Date.now());
       else if (performance.now() - start > milliseconds) resolve(null);
       else setTimeout(look, 5);
     };

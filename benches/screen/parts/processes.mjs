@@ -11,9 +11,9 @@ export const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resol
 export const say = (...words) => process.stderr.write(`${new Date().toISOString().slice(11, 23)} ${words.join(' ')}\n`);
 
 /** Starts a program whose words go to a file. */
-export function start(log, command, words, { env = {}, stdio } = {}) {
+export function start(log, command, words, { env = {}, stdio, cwd, uid } = {}) {
   const out = openSync(log, 'a');
-  const child = spawn(command, words, { stdio: stdio ?? ['ignore', out, out], env: { ...process.env, ...env } });
+  const child = spawn(command, words, { stdio: stdio ?? ['ignore', out, out], env: { ...process.env, ...env }, cwd, uid, gid: uid });
   child.on('error', (error) => say(`cannot start ${command}: ${error.message}`));
   mine.push(child);
   return child;

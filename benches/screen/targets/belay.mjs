@@ -9,6 +9,8 @@ import { say, sleep, start } from '../parts/processes.mjs';
 /** A prompt takes no answer before this time, so that nobody allows by accident. */
 const SAFETY_DELAY_MS = 3000;
 const PROMPT_MS = 400;
+/** The choice that stands for all monitors. */
+const WHOLE_DESKTOP = '255';
 
 export const surface = '[data-testid="screen"]';
 
@@ -49,6 +51,16 @@ export async function connect(bench) {
     say(`ready to ask ${bench.ready} ms after the click`);
   }
   return { since: await allow(bench, 'tool-view'), besides: bench.ready };
+}
+
+/** The size of the first picture: that of one monitor. */
+export const first = (bench) => bench.screen.size;
+
+/** Shows all monitors, where there are several. */
+export async function widen(bench) {
+  if (bench.screen.monitors === 1) return;
+  await at(bench, 'monitor').selectOption(WHOLE_DESKTOP);
+  await bench.console.page.evaluate((size) => window.__bench.whole(20_000, size), bench.desk.size);
 }
 
 export async function disconnect(bench) {

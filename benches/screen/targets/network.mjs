@@ -5,7 +5,7 @@ import { LabServer, TESS, appletIn, invite, technicianIn } from '../../../tests/
 import { PROGRAM } from '../../../web/e2e/stack/browser.mjs';
 import { Program } from '../../../web/e2e/stack/processes.mjs';
 
-export { connect, control, disconnect, open, surface } from './belay.mjs';
+export { connect, control, disconnect, first, open, surface } from './belay.mjs';
 
 /** The networks: what is done to the end user's cable in each direction, and the round trip that this makes. */
 export const NETWORKS = {

@@ -1,16 +1,9 @@
 // The peer to beat: TigerVNC's x0vncserver, which shows an existing desktop, with websockify and noVNC, all as Debian ships them.
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../parts/ports.mjs';
 import { portOpen, start } from '../parts/processes.mjs';
 
 const CONNECT = '#noVNC_connect_button';
-
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
-  });
-});
 
 export const surface = '#noVNC_container canvas';
 

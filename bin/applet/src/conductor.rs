@@ -158,6 +158,9 @@ impl Conductor {
             Happening::Examined(_) => {}
             Happening::Paired(code) => self.paired(code, now),
             Happening::Interrupted(far) => self.interrupted(far, now),
+            // A key or button that stays down although its release is stuck somewhere would be the end user's trouble.
+            Happening::Quiet if self.paired => self.deeds.push_back(Deed::LetGo),
+            Happening::Quiet => {}
             Happening::Returned => self.returned(now),
             Happening::Resumed => self.resumed(now),
             Happening::Message(message) => self.message(message, now),
@@ -322,6 +325,11 @@ impl Conductor {
                     self.deeds.push_back(Deed::Screen(ScreenDeed::Seen(number)));
                 }
             }
+            (Message::ScreenWatch(on), _) => {
+                if self.opening.is_some() {
+                    self.deeds.push_back(Deed::Screen(ScreenDeed::Watch(on)));
+                }
+            }
             (Message::Input(input), Admission::With(admitted)) => {
                 self.deeds.push_back(Deed::Inject(admitted, input));
             }
@@ -339,6 +347,7 @@ impl Conductor {
                 | Message::Monitors { .. }
                 | Message::CursorShape(_)
                 | Message::ScreenUpdate(_)
+                | Message::ScreenTimings(_)
                 | Message::CursorPosition { .. },
                 _,
             ) => tracing::warn!("the console sent a message that only an applet sends"),

@@ -30,6 +30,8 @@ pub enum Happening {
     Paired(SecurityCode),
     /// The way to the console is interrupted; the pairing is kept.
     Interrupted(Far),
+    /// The console has been silent for so long that nothing should be held for it.
+    Quiet,
     /// The gateway is there again; the console is not heard yet.
     Returned,
     /// The same console is back with the same keys.
@@ -125,6 +127,8 @@ pub enum ScreenDeed {
     Resync(Admitted),
     /// The viewer has drawn this update.
     Seen(u32),
+    /// Whether to tell how long the stages take.
+    Watch(bool),
     /// Stop at once.
     Close,
 }

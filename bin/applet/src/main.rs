@@ -160,14 +160,15 @@ fn conduct(
             language: language.code(),
             link_secret: tag.link_secret,
         };
-        let workers = Workers::start(happen.clone(), say);
+        let connection = connect(dial.clone(), leg);
+        let workers = Workers::start(happen.clone(), say, connection.departures.clone());
         if !workers.has_panic_key() {
             Screenplay.without_panic_key();
         }
         let program = Program {
             conductor: Conductor::new(facts),
             clock,
-            connection: connect(dial.clone(), leg),
+            connection,
             workers,
             happened,
             happen,

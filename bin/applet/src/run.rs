@@ -19,7 +19,7 @@ use crate::workers::Workers;
 /// Messages that may wait for the network; more means that it is dead, whatever it says.
 const MAX_WAITING: usize = 4096;
 /// How long the last words may take to leave.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// What the windows say.
 #[derive(Debug)]
@@ -197,7 +197,7 @@ impl<S: Fn(Show)> Program<S> {
     }
 
     async fn last_words(self, waiting: VecDeque<Command>) {
-        let Connection { mut events, commands, mut task } = self.connection;
+        let Connection { mut events, commands, mut task, departures: _ } = self.connection;
         let spoken = tokio::time::timeout(LAST_WORDS, async {
             for command in waiting {
                 if commands.send(command).await.is_err() {
@@ -237,6 +237,7 @@ fn heard(event: Event) -> Option<Happening> {
         Event::Interrupted(Interruption::Partner) => Happening::Interrupted(Far::Technician),
         Event::Interrupted(Interruption::Returned) => Happening::Returned,
         Event::Resumed => Happening::Resumed,
+        Event::Quiet => Happening::Quiet,
         // Whoever shows the screen hears of it.
         Event::Path(_) => return None,
         Event::Attempted(attempted) => {

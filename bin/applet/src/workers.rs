@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
 use belay_media::Av1;
+use belay_net::applet::Departures;
 use belay_permission::Admitted;
 use belay_screen::Video;
 use belay_wire::input::Input;
@@ -31,6 +32,7 @@ pub struct Workers {
     halted: Arc<AtomicBool>,
     panic_key: Option<PanicKey>,
     happen: mpsc::Sender<Happening>,
+    departures: Departures,
     /// What a small message takes to the console and back.
     round_trip: Option<Duration>,
 }
@@ -44,7 +46,11 @@ struct Shown {
 
 impl Workers {
     /// Opens the desktop and takes the panic key; nothing is looked at or touched yet.
-    pub fn start(happen: mpsc::Sender<Happening>, say: mpsc::Sender<FromWindow>) -> Workers {
+    pub fn start(
+        happen: mpsc::Sender<Happening>,
+        say: mpsc::Sender<FromWindow>,
+        departures: Departures,
+    ) -> Workers {
         let screen = told("the desktop cannot be shown", Screen::open(None));
         let halted = Arc::new(AtomicBool::new(false));
         let halt = halted.clone();
@@ -57,7 +63,7 @@ impl Workers {
         let panic_key =
             screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
-        Workers { screen, shown: None, hands, halted, panic_key, happen, round_trip: None }
+        Workers { screen, shown: None, hands, halted, panic_key, happen, departures, round_trip: None }
     }
 
     /// Whether the Pause key stops everything.
@@ -89,6 +95,11 @@ impl Workers {
             ScreenDeed::Seen(number) => {
                 if let Some(shown) = &self.shown {
                     shown.feed.seen(number);
+                }
+            }
+            ScreenDeed::Watch(on) => {
+                if let Some(shown) = &self.shown {
+                    shown.feed.watch(on);
                 }
             }
             ScreenDeed::Close => self.close(),
@@ -139,7 +150,11 @@ impl Workers {
             VideoFormat::None => None,
             VideoFormat::Av1 => Some(Box::new(Av1::new())),
         };
-        match Feed::start(screen, admitted, view.monitor, video, self.round_trip, send) {
+        // What left of an earlier opening is none of this one's.
+        self.departures.take();
+        let departures = self.departures.clone();
+        let left = move || departures.take();
+        match Feed::start(screen, admitted, view.monitor, video, self.round_trip, send, left) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

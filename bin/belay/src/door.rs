@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,11 +16,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::tls::Tls;
 use belay_program::config::Origin;
 
 /// A client that has not sent its request's headers by then is given up.
@@ -30,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Serves until `stopping` becomes true, and then for a little longer what is under way.
 pub async fn serve(
     listener: TcpListener,
-    tls: &Tls,
+    tls: Arc<ServerConfig>,
     turn: Option<TurnServer>,
     public: &Origin,
     app: Router,
@@ -38,7 +39,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)
         .context("the listener cannot be used; look at the log, and start again")?;
-    let mux = Mux::new(TlsAcceptor::from(tls.server.clone()));
+    let mux = Mux::new(TlsAcceptor::from(tls));
     let front = Front::new(mux, turn, &public.to_string(), Waiting::default());
     let mut stop = stopping.clone();
     let serve = move |https| connection(https, app.clone(), stopping.clone());

@@ -42,8 +42,8 @@ pub fn routes<W: Website>(gateway: Arc<Gateway<W>>) -> Router {
     Router::new().route("/gateway/v1", get(leg::<W>)).with_state(gateway)
 }
 
-/// Bytes read at once from a leg: most legs wait and say little, and each has one such buffer.
-const READ_BUFFER: usize = 16 * 1024;
+/// Bytes read at once from a leg: most legs wait and say little, and each has one such buffer. It grows for a long frame.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// Its route, for a process without a website: a page must be of the website at `origin`, an applet says no origin.
 pub fn routes_alone<W: Website>(gateway: Arc<Gateway<W>>, origin: String) -> Router {

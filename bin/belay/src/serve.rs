@@ -11,6 +11,7 @@ use belay_api::{Clock, Limits, ListedGateway, Reach, Settings, Website, WebsiteP
 use belay_identity::role_key::{RoleKey, hex_of};
 use belay_identity::{Cost, Passwords};
 use belay_program::config::Origin;
+use belay_program::reload::Wishes;
 use belay_program::{Config, shutdown};
 use belay_store::{Create, OpenError, Store};
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::arguments::Form;
 use crate::remote::Remote;
 use crate::role::{self, Roles};
-use crate::tls::Tls;
+use crate::tls::{Renewal, Tls};
 use crate::{door, gateway, tls, turn};
 
 /// How often time-outs are applied.
@@ -86,8 +87,9 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
 
     let (stop, stopping) = watch::channel(false);
     tasks.push(tokio::spawn(stop_when_asked(stop)));
+    tasks.push(tokio::spawn(renew(tls.renewal, Wishes::new()?)));
     announce(&public, &tls.fingerprint, config, None, form)?;
-    let served = door::serve(listener, &tls, turn, &public, app(&website, legs), stopping).await;
+    let served = door::serve(listener, tls.server, turn, &public, app(&website, legs), stopping).await;
 
     for task in tasks {
         task.abort();
@@ -124,9 +126,10 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     };
     let (stop, stopping) = watch::channel(false);
     tasks.push(tokio::spawn(stop_when_asked(stop)));
+    tasks.push(tokio::spawn(renew(tls.renewal, Wishes::new()?)));
     announce(&public, &tls.fingerprint, config, Some(&public_key), form)?;
     let app = gateway::routes_alone(gateway, origin);
-    let served = door::serve(listener, &tls, turn, &public, app, stopping).await;
+    let served = door::serve(listener, tls.server, turn, &public, app, stopping).await;
     for task in tasks {
         task.abort();
     }
@@ -337,6 +340,17 @@ async fn stop_when_asked(stop: watch::Sender<bool>) {
     }
     tracing::info!("stopping");
     stop.send_replace(true);
+}
+
+/// Serves renewed certificates, for ever.
+async fn renew(renewal: Option<Renewal>, mut wishes: Wishes) {
+    match renewal {
+        Some(renewal) => renewal.follow(wishes).await,
+        None => loop {
+            wishes.next().await;
+            tracing::info!("this server makes its certificate itself; there is nothing to look at again");
+        },
+    }
 }
 
 async fn sweep(store: Store, idle: Duration, clock: Clock) {

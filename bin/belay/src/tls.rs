@@ -1,5 +1,7 @@
 //! The server's certificate: from files, or made by the server itself for this computer alone.
 
+mod renewal;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,9 +9,13 @@ use anyhow::{Context, bail};
 use belay_program::config::{Anchor, Config, Origin, PemSource, TlsSource};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
+
+use renewal::Current;
+pub use renewal::Renewal;
 
 /// Life of a certificate the server makes for itself.
 const SELF_SIGNED_DAYS: i64 = 3650;
@@ -22,52 +28,74 @@ pub struct Tls {
     pub fingerprint: String,
     /// PEM that applets shall trust; empty: the computer's own trust store.
     pub anchors: String,
+    /// Serves what comes after this certificate, where it is from files.
+    pub renewal: Option<Renewal>,
+}
+
+/// The PEM files of a certificate and its key.
+#[derive(Clone, Debug)]
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 /// Reads the certificate, or makes one where the configuration says so.
 pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
-    let (certificate, key, own) = match &config.tls.source {
-        TlsSource::Files { certificate, key } => (certificate.clone(), key.clone(), None),
+    let (files, own) = match &config.tls.source {
+        TlsSource::Files { certificate, key } => {
+            (Files { certificate: certificate.clone(), key: key.clone() }, None)
+        }
         TlsSource::SelfSigned => {
-            let (certificate, key) = self_signed(&config.data_dir.join("tls"), public)?;
-            let pem = std::fs::read_to_string(&certificate)
-                .with_context(|| unreadable("certificate", &certificate))?;
-            (certificate, key, Some(pem))
+            let files = self_signed(&config.data_dir.join("tls"), public)?;
+            let pem = std::fs::read_to_string(&files.certificate)
+                .with_context(|| unreadable("certificate", &files.certificate))?;
+            (files, Some(pem))
         }
     };
-    let chain = CertificateDer::pem_file_iter(&certificate)
+    // Before they are read: a change while they are read is one to be noticed.
+    let stamps = renewal::stamps(&files);
+    let pair = load(&files)?;
+    let fingerprint = fingerprint(&pair);
+    let current = Arc::new(Current::new(pair));
+    let mut server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(current.clone());
+    // A TURN client may name itself too (RFC 7443); most name nothing.
+    server.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
+    let renewal = own.is_none().then(|| Renewal::new(files, stamps, current));
+    let anchors = anchors(config, own)?;
+    Ok(Tls { server: Arc::new(server), fingerprint, anchors, renewal })
+}
+
+/// Reads a pair that belongs together.
+fn load(files: &Files) -> anyhow::Result<CertifiedKey> {
+    let Files { certificate, key } = files;
+    let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| {
-            anyhow::anyhow!(
-                "the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate",
-                certificate.display()
-            )
-        })?;
-    let Some(leaf) = chain.first() else {
+        anyhow::anyhow!(
+            "the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate",
+            certificate.display()
+        )
+    })?;
+    if chain.is_empty() {
         bail!(
             "{} contains no certificate; give a PEM file with the whole chain in tls.certificate",
             certificate.display()
         );
-    };
-    let fingerprint = fingerprint(leaf);
-    let private = PrivateKeyDer::from_pem_file(&key).map_err(|error| {
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
         anyhow::anyhow!(
             "the key {} cannot be read ({error}); give a readable PEM file in tls.key",
             key.display()
         )
     })?;
-    let mut server =
-        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private).map_err(|error| {
-            anyhow::anyhow!(
-                "the key {} does not fit the certificate {} ({error}); give the pair that belongs together",
-                key.display(),
-                certificate.display()
-            )
-        })?;
-    // A TURN client may name itself too (RFC 7443); most name nothing.
-    server.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
-    let anchors = anchors(config, own)?;
-    Ok(Tls { server: Arc::new(server), fingerprint, anchors })
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, private, &provider).map_err(|error| {
+        anyhow::anyhow!(
+            "the key {} does not fit the certificate {} ({error}); give the pair that belongs together",
+            key.display(),
+            certificate.display()
+        )
+    })
 }
 
 /// What applets are to trust, as things stand: nothing is made.
@@ -115,7 +143,7 @@ fn check_anchors(pem: &str) -> anyhow::Result<()> {
 }
 
 /// The self-made pair, made again when its names no longer fit or it is about to expire.
-fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<(PathBuf, PathBuf)> {
+fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<Files> {
     let (certificate, key) = (dir.join("self-signed.pem"), dir.join("self-signed.key"));
     let note = dir.join("self-signed.names");
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
@@ -131,7 +159,7 @@ fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<(PathBuf, PathBuf)
         lives && noted_names == wanted
     });
     if fits && certificate.is_file() && key.is_file() {
-        return Ok((certificate, key));
+        return Ok(Files { certificate, key });
     }
     let mut params = CertificateParams::new(names)
         .context("the names of the self-signed certificate are not possible; correct public_url")?;
@@ -149,7 +177,7 @@ fn self_signed(dir: &Path, public: &Origin) -> anyhow::Result<(PathBuf, PathBuf)
     std::fs::write(&certificate, made.pem()).with_context(|| unwritable(&certificate))?;
     let expiry = params.not_after.unix_timestamp();
     std::fs::write(&note, format!("{expiry}\n{wanted}")).with_context(|| unwritable(&note))?;
-    Ok((certificate, key))
+    Ok(Files { certificate, key })
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
@@ -164,8 +192,9 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     options.open(path)?.write_all(text.as_bytes())
 }
 
-fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate);
+fn fingerprint(pair: &CertifiedKey) -> String {
+    let leaf = pair.cert.first().map_or(&[][..], |leaf| leaf.as_ref());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
     digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 

@@ -72,6 +72,8 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::ScreenUpdate(_)
         | Message::CursorPosition { .. }
         | Message::ScreenSeen { .. }
+        | Message::ScreenWatch(_)
+        | Message::ScreenTimings(_)
         | Message::PathOffer { .. }
         | Message::PathAnswer { .. }
         | Message::PathCandidate { .. }

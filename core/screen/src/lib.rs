@@ -14,6 +14,7 @@ mod frame;
 mod line;
 mod pacer;
 mod rect;
+mod timings;
 mod video;
 
 pub use cursor::{CursorError, CursorImage};
@@ -23,6 +24,7 @@ pub use frame::Frame;
 pub use line::{Allowance, Line};
 pub use pacer::{Pace, Pacer, Purpose};
 pub use rect::Rect;
+pub use timings::{Taken, Timings};
 pub use video::{MAX_STREAMS, MAX_VIDEO_PIXELS, Video, VideoError, VideoStream};
 
 /// Kinds of operation in an update; the numbers of `docs/protocol/screen.md`.

@@ -5,7 +5,7 @@ use crate::Frame;
 /// Streams of video at once, at most.
 pub const MAX_STREAMS: usize = 4;
 /// Pixels of a video rectangle, at most.
-pub const MAX_VIDEO_PIXELS: usize = 1 << 22;
+pub const MAX_VIDEO_PIXELS: usize = 1 << 24;
 
 /// Makes streams of one format.
 pub trait Video: Send {

@@ -309,9 +309,15 @@ impl VideoStream for Sizes {
 }
 
 #[test]
-fn a_film_that_fills_the_screen_is_coded_at_half_its_size_and_exact_in_the_end() {
+fn a_film_that_fills_the_screen_is_coded_smaller_and_exact_in_the_end() {
+    for (screen, coded) in [((1921, 1080), (961, 540)), ((3840, 2160), (1280, 720))] {
+        fills_the_screen(screen, coded);
+    }
+}
+
+fn fills_the_screen((width, height): (u16, u16), coded: (u16, u16)) {
     let sizes = Sizes::default();
-    let mut desk = Desk::new(1921, 1080, 1);
+    let mut desk = Desk::new(usize::from(width), usize::from(height), 1);
     let mut encoder = Encoder::with_video(Box::new(sizes.clone())).unwrap();
     let mut viewer = Decoder::new();
     let mut now = Moment(1_000_000);
@@ -323,11 +329,11 @@ fn a_film_that_fills_the_screen_is_coded_at_half_its_size_and_exact_in_the_end()
         (viewer.covered().count(), viewer.picture().2 == desk.pixels)
     };
     for frame in 0..8 {
-        desk.photo(Rect::new(0, 0, 1921, 1080), frame);
+        desk.photo(Rect::new(0, 0, width, height), frame);
         show(&mut desk, &mut encoder, now);
         now = now + Duration::from_millis(40);
     }
-    assert_eq!(*sizes.0.lock().unwrap(), [(961, 540)]);
+    assert_eq!(*sizes.0.lock().unwrap(), [coded]);
     assert_eq!(show(&mut desk, &mut encoder, now), (1, false));
     let wake = encoder.wake().unwrap();
     assert_eq!(show(&mut desk, &mut encoder, wake), (0, true));

@@ -8,7 +8,8 @@ use crate::{charter, input};
 
 mod screen;
 pub use screen::{
-    CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor, ScreenUpdate, VideoFormat, View,
+    CursorShape, MAX_CURSOR_SIDE, MAX_MONITORS, MAX_UPDATE, Monitor, ScreenTimings, ScreenUpdate, Stage,
+    VideoFormat, View,
 };
 
 /// Name and version; part of the seal's transcript, so that both ends agree on it.
@@ -196,6 +197,10 @@ pub enum Message {
         /// Of the offer.
         attempt: u32,
     },
+    /// 0x50 console: `[u8 on]`: whether to tell how long the stages of the picture take.
+    ScreenWatch(bool),
+    /// 0x51 applet: see [`ScreenTimings`].
+    ScreenTimings(ScreenTimings),
     /// 0x60 applet: see [`ScreenUpdate`].
     ScreenUpdate(ScreenUpdate),
     /// 0x61 applet: `[u16 x][u16 y]`: where the pointer is, in pixels of the picture shown.
@@ -250,6 +255,8 @@ mod kind {
     pub const PATH_ANSWER: u8 = 0x31;
     pub const PATH_CANDIDATE: u8 = 0x32;
     pub const PATH_GONE: u8 = 0x33;
+    pub const SCREEN_WATCH: u8 = 0x50;
+    pub const SCREEN_TIMINGS: u8 = 0x51;
     pub const SCREEN_UPDATE: u8 = 0x60;
     pub const CURSOR_POSITION: u8 = 0x61;
     pub const SCREEN_SEEN: u8 = 0x62;
@@ -283,6 +290,8 @@ impl Message {
             Message::PathAnswer { .. } => kind::PATH_ANSWER,
             Message::PathCandidate { .. } => kind::PATH_CANDIDATE,
             Message::PathGone { .. } => kind::PATH_GONE,
+            Message::ScreenWatch(_) => kind::SCREEN_WATCH,
+            Message::ScreenTimings(_) => kind::SCREEN_TIMINGS,
             Message::ScreenUpdate(_) => kind::SCREEN_UPDATE,
             Message::CursorPosition { .. } => kind::CURSOR_POSITION,
             Message::ScreenSeen { .. } => kind::SCREEN_SEEN,
@@ -328,7 +337,9 @@ impl Message {
             | Message::PathOffer { .. }
             | Message::PathAnswer { .. }
             | Message::PathCandidate { .. }
-            | Message::PathGone { .. } => Class::Ordered,
+            | Message::PathGone { .. }
+            | Message::ScreenWatch(_)
+            | Message::ScreenTimings(_) => Class::Ordered,
         }
     }
 
@@ -349,6 +360,7 @@ impl Message {
             | Message::ScreenClose
             | Message::ScreenResync
             | Message::ScreenSeen { .. }
+            | Message::ScreenWatch(_)
             | Message::PathOffer { .. }
             | Message::Input(_) => Sender::Console,
             Message::Decision { .. }
@@ -361,6 +373,7 @@ impl Message {
             | Message::Monitors { .. }
             | Message::CursorShape(_)
             | Message::ScreenUpdate(_)
+            | Message::ScreenTimings(_)
             | Message::PathAnswer { .. }
             | Message::CursorPosition { .. } => Sender::Applet,
         }
@@ -376,7 +389,7 @@ impl Message {
             Message::Chat { line, text } => {
                 w.raw(line).text(text, MAX_CHAT);
             }
-            Message::Typing(on) | Message::CharterChecked(on) => {
+            Message::Typing(on) | Message::CharterChecked(on) | Message::ScreenWatch(on) => {
                 w.u8(u8::from(*on));
             }
             Message::End(by) => {
@@ -422,6 +435,7 @@ impl Message {
             Message::PathGone { attempt } => {
                 w.u32(*attempt);
             }
+            Message::ScreenTimings(timings) => timings.write(&mut w),
             Message::ScreenUpdate(update) => update.write(&mut w),
             Message::CursorPosition { x, y } => {
                 w.u16(*x).u16(*y);
@@ -497,6 +511,8 @@ impl Message {
                 Message::PathCandidate { attempt: r.u32()?, candidate: r.text("candidate", MAX_CANDIDATE)? }
             }
             kind::PATH_GONE => Message::PathGone { attempt: r.u32()? },
+            kind::SCREEN_WATCH => Message::ScreenWatch(r.flag("watch")?),
+            kind::SCREEN_TIMINGS => Message::ScreenTimings(ScreenTimings::read(&mut r)?),
             kind::SCREEN_UPDATE => Message::ScreenUpdate(ScreenUpdate::read(&mut r)?),
             kind::CURSOR_POSITION => Message::CursorPosition { x: r.u16()?, y: r.u16()? },
             kind::SCREEN_SEEN => Message::ScreenSeen { number: r.u32()? },

@@ -21,7 +21,7 @@ pub enum DesktopError {
     MissingExtension(&'static str),
     /// Pixels are not stored in a way we know.
     #[error(
-        "the display has a depth of {depth} bits ({bits} a pixel); set it to TrueColor with a depth of 24"
+        "the display has a depth of {depth} bits ({bits} a pixel); set it to TrueColor with a depth of 16, 24 or 30"
     )]
     PixelFormat {
         /// Significant bits of a pixel.

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use belay_permission::Admitted;
-use belay_screen::{Encoder, Pace, Pacer, Purpose, Video};
-use belay_wire::message::ScreenUpdate;
+use belay_screen::{Encoder, Pace, Pacer, Purpose, Taken, Timings, Video};
+use belay_wire::message::{ScreenTimings, ScreenUpdate};
 use belay_wire::{Message, Moment};
 
 use crate::{Capture, DesktopError, Screen, Waker};
@@ -27,13 +27,15 @@ pub struct Feed {
 struct Orders {
     stop: AtomicBool,
     resync: AtomicBool,
+    watch: AtomicBool,
     seen: AtomicU32,
     failed: Mutex<Option<DesktopError>>,
 }
 
 impl Feed {
     /// Starts to show a monitor (255: the whole desktop). `send` is called on the feed's thread with monitors, pointer and updates,
-    /// and returns whether to go on; it may block, but input then still flows, for that has its own connection.
+    /// and returns whether to go on; it may block, but input then still flows, for that has its own connection. `left` is asked, on the
+    /// same thread, for the updates that the network has taken since it was asked last, with the time; only [`Feed::watch`] needs it.
     ///
     /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. `round_trip` is what a small message
     /// takes to the viewer and back, if that is known: it tells whether to begin with everything or carefully.
@@ -45,6 +47,7 @@ impl Feed {
         video: Option<Box<dyn Video>>,
         round_trip: Option<Duration>,
         send: impl FnMut(Message) -> bool + Send + 'static,
+        left: impl FnMut() -> Vec<(u32, Instant)> + Send + 'static,
     ) -> Result<Feed, DesktopError> {
         let capture = screen.capture(admitted, monitor)?;
         let encoder = video.map_or_else(Encoder::new, Encoder::with_video)?;
@@ -56,8 +59,12 @@ impl Feed {
             pacer: Pacer::new(round_trip),
             start: Instant::now(),
             withheld_since: None,
+            painted_since: None,
+            taken: Taken::default(),
+            timings: Timings::default(),
             orders: orders.clone(),
             send,
+            left,
         };
         let thread = std::thread::Builder::new().name("desktop".to_owned()).spawn(move || {
             if let Err(error) = run.show() {
@@ -81,6 +88,12 @@ impl Feed {
         self.waker.wake();
     }
 
+    /// Whether to tell how long each stage takes, about once a second while pictures are made.
+    pub fn watch(&self, on: bool) {
+        self.orders.watch.store(on, Ordering::Release);
+        self.waker.wake();
+    }
+
     /// Whether the thread has ended by itself, and why if it failed.
     pub fn ended(&self) -> Option<Option<DesktopError>> {
         let over = self.thread.is_finished();
@@ -98,20 +111,30 @@ impl Drop for Feed {
     }
 }
 
-struct Run<S> {
+struct Run<S, L> {
     capture: Capture,
     encoder: Encoder,
     pacer: Pacer,
     start: Instant,
     /// Since when something waits to be captured that the pacer holds back.
     withheld_since: Option<Instant>,
+    /// Since when something waits to be captured.
+    painted_since: Option<Instant>,
+    /// What the newest capture took.
+    taken: Taken,
+    timings: Timings,
     orders: Arc<Orders>,
     send: S,
+    left: L,
 }
 
-impl<S: FnMut(Message) -> bool> Run<S> {
+impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
     fn now(&self) -> Moment {
-        Moment(1_000_000) + self.start.elapsed()
+        self.moment(Instant::now())
+    }
+
+    fn moment(&self, at: Instant) -> Moment {
+        Moment(1_000_000) + at.saturating_duration_since(self.start)
     }
 
     /// Hands a message out; false when it is time to end.
@@ -135,18 +158,20 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             if let Some((x, y)) = changes.pointer {
                 self.encoder.look_at(x, y);
             }
+            let timings = self.timings().map(Message::ScreenTimings);
             let monitors = changes.monitors.map(|(chosen, list)| Message::Monitors { chosen, list });
             let shape = changes.shape.map(Message::CursorShape);
             let place = changes.pointer.map(|(x, y)| Message::CursorPosition { x, y });
-            for message in [monitors, shape, place].into_iter().flatten() {
+            for message in [monitors, shape, place, timings].into_iter().flatten() {
                 if !self.say(message) {
                     return Ok(());
                 }
             }
             let Some(purpose) = self.due() else { continue };
+            self.painted_since.get_or_insert_with(Instant::now);
             if self.pacer.ask(purpose, self.now()) != Pace::Now {
                 if self.capture.pending() {
-                    self.withheld_since.get_or_insert(Instant::now());
+                    self.withheld_since.get_or_insert_with(Instant::now);
                 }
                 continue;
             }
@@ -154,6 +179,7 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             let Some(last) = updates.last().map(|update| update.number) else { continue };
             let bytes = updates.iter().map(|update| update.operations_zstd.len()).sum();
             self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
+            self.timings.captured(self.taken, last, self.now());
             for update in updates {
                 if !self.say(Message::ScreenUpdate(update)) {
                     return Ok(());
@@ -173,6 +199,21 @@ impl<S: FnMut(Message) -> bool> Run<S> {
         }
     }
 
+    /// Keeps the times that somebody watches; the report, when one is due.
+    fn timings(&mut self) -> Option<ScreenTimings> {
+        let (watch, now) = (self.orders.watch.load(Ordering::Acquire), self.now());
+        if watch != self.timings.watched() {
+            self.timings.watch(watch, now);
+        }
+        if !watch {
+            return None;
+        }
+        for (number, at) in (self.left)() {
+            self.timings.left(number, self.moment(at));
+        }
+        self.timings.report(now)
+    }
+
     /// Captures and encodes.
     fn updates(&mut self) -> Result<Vec<ScreenUpdate>, DesktopError> {
         if let Some(since) = self.withheld_since.take() {
@@ -183,11 +224,15 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             std::thread::sleep(SETTLE);
         }
         let (start, now) = (Instant::now(), self.now());
+        let wait = self.painted_since.take().map_or(Duration::ZERO, |since| start - since);
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
         let Some(picture) = picture else { return Ok(Vec::new()) };
+        let capture = start.elapsed();
         let updates =
             self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
-        self.pacer.worked(start.elapsed(), self.now());
+        let encode = start.elapsed() - capture;
+        self.taken = Taken { wait, capture, encode };
+        self.pacer.worked(capture + encode, self.now());
         if let Some(error) = self.encoder.video_failure() {
             tracing::warn!(%error, "everything is sent exactly from now on");
         }
@@ -201,11 +246,12 @@ impl<S: FnMut(Message) -> bool> Run<S> {
             Pace::Now => Duration::ZERO,
             Pace::At(next) | Pace::Seen(next) => next.since(now),
         };
+        let report = self.timings.due().map(|due| due.since(now));
         if self.capture.pending() {
-            return Some(pace(Purpose::News));
+            return report.into_iter().chain([pace(Purpose::News)]).min();
         }
         let film = self.encoder.wake().map(|wake| wake.since(now).max(pace(Purpose::News)));
         let owed = self.encoder.owes().then(|| pace(Purpose::Refinement));
-        film.into_iter().chain(owed).min()
+        [film, owed, report].into_iter().flatten().min()
     }
 }

@@ -16,6 +16,7 @@ mod memory;
 mod monitors;
 mod own_windows;
 mod panic_key;
+mod pixels;
 mod wake;
 
 pub use capture::{Capture, Changes, Picture};

@@ -9,7 +9,7 @@ use crate::DesktopError;
 
 /// A piece of anonymous memory with a descriptor to hand to the server.
 pub(crate) struct SharedMemory {
-    start: NonNull<u32>,
+    start: NonNull<u8>,
     bytes: usize,
     descriptor: OwnedFd,
 }
@@ -18,11 +18,11 @@ pub(crate) struct SharedMemory {
 unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
-    /// So many 32-bit words, all zero; at least one.
-    pub fn new(words: usize) -> Result<SharedMemory, DesktopError> {
+    /// So many bytes, all zero; at least one.
+    pub fn new(bytes: usize) -> Result<SharedMemory, DesktopError> {
         let refused =
             || DesktopError::System { what: "shared memory", source: std::io::Error::last_os_error() };
-        let bytes = words.max(1) * size_of::<u32>();
+        let bytes = bytes.max(1);
         // SAFETY: the name is a C string; the result is checked before it is used as a descriptor that is ours alone.
         let descriptor = unsafe {
             let descriptor = libc::memfd_create(c"belay picture".as_ptr(), libc::MFD_CLOEXEC);
@@ -51,7 +51,7 @@ impl SharedMemory {
             }
             start
         };
-        let start = NonNull::new(start.cast::<u32>()).ok_or_else(refused)?;
+        let start = NonNull::new(start.cast::<u8>()).ok_or_else(refused)?;
         Ok(SharedMemory { start, bytes, descriptor })
     }
 
@@ -60,17 +60,13 @@ impl SharedMemory {
         self.descriptor.try_clone().map_err(|source| DesktopError::System { what: "shared memory", source })
     }
 
-    /// Copies the words from `offset` on into `to`, keeping the lower 24 bits of each.
+    /// The bytes from `offset` on.
     ///
-    /// The server writes only between a request and its reply, and no request is open here.
-    pub fn read(&self, offset: usize, to: &mut [u32]) {
-        assert!(offset + to.len() <= self.bytes / size_of::<u32>(), "reads lie inside the shared memory");
-        // SAFETY: inside the mapping by the assertion, aligned because the mapping starts at a page. Words are read as volatile
-        // memory of another process would be: the value is whatever is there, and any bit pattern is a u32.
-        let words = unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), to.len()) };
-        for (to, word) in to.iter_mut().zip(words) {
-            *to = word & 0x00ff_ffff;
-        }
+    /// The server writes only between a request and its reply, and no request is open while they are looked at.
+    pub fn bytes(&self, offset: usize, count: usize) -> &[u8] {
+        assert!(offset + count <= self.bytes, "reads lie inside the shared memory");
+        // SAFETY: inside the mapping by the assertion, and any bit pattern is a byte; nobody writes by the rule above.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), count) }
     }
 }
 
@@ -88,12 +84,10 @@ mod tests {
 
     #[test]
     fn what_the_other_side_writes_is_read() {
-        let memory = SharedMemory::new(4).unwrap();
+        let memory = SharedMemory::new(16).unwrap();
         let mut other = std::fs::File::from(memory.share().unwrap());
         other.seek(SeekFrom::Start(4)).unwrap();
-        other.write_all(&0xff12_3456_u32.to_ne_bytes()).unwrap();
-        let mut words = [9; 2];
-        memory.read(1, &mut words);
-        assert_eq!(words, [0x0012_3456, 0]);
+        other.write_all(&[1, 2, 3]).unwrap();
+        assert_eq!(memory.bytes(3, 6), [0, 1, 2, 3, 0, 0]);
     }
 }

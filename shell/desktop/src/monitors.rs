@@ -6,6 +6,7 @@ use belay_wire::Right;
 use belay_wire::message::Monitor;
 
 use crate::connection::Connection;
+use crate::pixels::PixelFormat;
 use crate::{Capture, DesktopError, Input, spend};
 use belay_permission::Admitted;
 
@@ -23,11 +24,11 @@ pub struct Screen {
 impl Screen {
     /// Opens a display such as `:0`; `None` is the desktop the program runs on. Looking at it needs an admission.
     ///
-    /// Fails when there is none, when its server lacks an extension we need, or when pixels are not 24-bit TrueColor.
+    /// Fails when there is none, when its server lacks an extension we need, or when pixels are stored in a way we do not know.
     pub fn open(display: Option<&str>) -> Result<Screen, DesktopError> {
         let connection = Connection::open(display)?;
         connection.require(&["XTEST", "DAMAGE", "XFIXES", "XKEYBOARD"])?;
-        x11::check_pixels(&connection)?;
+        PixelFormat::of(&connection)?;
         Ok(Screen { display: display.map(str::to_owned), connection })
     }
 

@@ -9,54 +9,10 @@ use std::time::{Duration, Instant};
 use belay_desktop::{Changes, DesktopError, Feed, Screen, WHOLE_DESKTOP};
 use belay_screen::{Decoder, Frame, Video, VideoError, VideoStream};
 use belay_wire::{Message, Moment, Right};
-use desktop::{EndUser, Server, until};
+use desktop::{EndUser, Painter, Server, until};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::randr::{ConnectionExt as _, MonitorInfo};
-use x11rb::protocol::xproto::{
-    ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Rectangle, Window, WindowClass,
-};
-use x11rb::rust_connection::RustConnection;
-
-/// A program that paints on the desktop.
-struct Painter {
-    x: RustConnection,
-    root: Window,
-    gc: Gcontext,
-}
-
-impl Painter {
-    fn on(server: &Server) -> Painter {
-        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
-        let root = x.setup().roots[screen].root;
-        let gc = x.generate_id().unwrap();
-        x.create_gc(gc, root, &CreateGCAux::new()).unwrap();
-        Painter { x, root, gc }
-    }
-
-    fn fill(&self, x: i16, y: i16, width: u16, height: u16, colour: u32) {
-        self.x.change_gc(self.gc, &x11rb::protocol::xproto::ChangeGCAux::new().foreground(colour)).unwrap();
-        let area = Rectangle { x, y, width, height };
-        self.x.poly_fill_rectangle(self.root, self.gc, &[area]).unwrap();
-        self.x.get_input_focus().unwrap().reply().unwrap();
-    }
-
-    fn image(&self, x: i16, y: i16, width: u16, height: u16) -> Vec<u32> {
-        let image = self
-            .x
-            .get_image(ImageFormat::Z_PIXMAP, self.root, x, y, width, height, !0)
-            .unwrap()
-            .reply()
-            .unwrap();
-        let words =
-            image.data.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]) & 0xff_ffff);
-        words.collect()
-    }
-
-    fn point(&self, x: i16, y: i16) {
-        self.x.warp_pointer(x11rb::NONE, self.root, 0, 0, 0, 0, x, y).unwrap();
-        self.x.get_input_focus().unwrap().reply().unwrap();
-    }
-}
+use x11rb::protocol::xproto::{ConnectionExt as _, CreateGCAux, CreateWindowAux, Rectangle, WindowClass};
 
 #[test]
 fn a_capture_equals_what_the_server_shows() {
@@ -84,6 +40,47 @@ fn a_capture_equals_what_the_server_shows() {
         painter.fill(x, y, random.u16(21..50), random.u16(21..50), random.u32(..0x100_0000));
         assert!(capture.wait(Some(Duration::from_secs(5))).unwrap().picture);
     }
+}
+
+/// What the server stores for each of these colours, and what the viewer must see.
+fn colours_are_those_of_a_display_with_other_pixels(size: &str, shift: [u32; 3], bits: [u32; 3]) {
+    let (server, user) = (Server::start(size), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut capture = screen.capture(user.view(), 0).unwrap();
+    let (mut encoder, mut viewer) = (belay_screen::Encoder::new().unwrap(), Decoder::new());
+    let mut random = fastrand::Rng::with_seed(6);
+    capture.wait(Some(Duration::from_secs(5))).unwrap();
+    for round in 0..20 {
+        // Odd sides and places: the rows of a display of 16 bits are padded.
+        let (x, y) = (random.u16(0..500), random.u16(0..300));
+        let (width, height) = (random.u16(1..90), random.u16(1..60));
+        let value = [0, 1, 2].map(|channel| random.u32(..1 << bits[channel]));
+        let stored = (0..3).fold(0, |word, channel| word | value[channel] << shift[channel]);
+        painter.fill(x as i16, y as i16, width, height, stored);
+        capture.wait(Some(Duration::from_millis(200))).unwrap();
+        let picture = capture.fetch().unwrap().unwrap();
+        for update in encoder.encode(picture.frame, &picture.damage, Moment(0)).unwrap() {
+            viewer.apply(&update).unwrap();
+        }
+        let seen = |x: u16, y: u16| viewer.picture().2[usize::from(y) * 640 + usize::from(x)].to_be_bytes();
+        let [_, corner @ ..] = seen(x, y);
+        for (channel, seen) in corner.into_iter().enumerate() {
+            let exact = f64::from(value[channel]) * 255.0 / f64::from((1 << bits[channel]) - 1);
+            assert!((f64::from(seen) - exact).abs() < 1.0, "round {round}: {seen} for {exact}");
+        }
+        assert_eq!(seen(x, y), seen(x + width - 1, y + height - 1), "round {round}");
+    }
+}
+
+#[test]
+fn sixteen_bits_a_pixel_are_shown_in_their_colours() {
+    colours_are_those_of_a_display_with_other_pixels("640x480x16", [11, 5, 0], [5, 6, 5]);
+}
+
+#[test]
+fn ten_bits_a_channel_are_shown_in_their_colours() {
+    colours_are_those_of_a_display_with_other_pixels("640x480x30", [20, 10, 0], [10, 10, 10]);
 }
 
 #[test]
@@ -213,9 +210,16 @@ fn identical_through_paint_resync_and_new_sizes(round_trip: Option<Duration>) {
     let painter = Painter::on(&server);
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
-    let feed =
-        Feed::start(&screen, user.view(), 0, None, round_trip, move |message| sender.send(message).is_ok())
-            .unwrap();
+    let feed = Feed::start(
+        &screen,
+        user.view(),
+        0,
+        None,
+        round_trip,
+        move |message| sender.send(message).is_ok(),
+        Vec::new,
+    )
+    .unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -252,6 +256,58 @@ fn identical_through_paint_resync_and_new_sizes(round_trip: Option<Duration>) {
 
 /// The round trip of a network nearby.
 const NEARBY: Duration = Duration::from_millis(1);
+/// What a made-up network takes to take an update.
+const NETWORK: Duration = Duration::from_millis(2);
+
+#[test]
+fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
+    let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
+    let painter = Painter::on(&server);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let (sender, messages) = mpsc::sync_channel(64);
+    let left = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let network = left.clone();
+    let send = move |message: Message| {
+        if let Message::ScreenUpdate(update) = &message {
+            std::thread::sleep(NETWORK);
+            network.lock().unwrap().push((update.number, std::time::Instant::now()));
+        }
+        sender.send(message).is_ok()
+    };
+    let left = move || std::mem::take(&mut *left.lock().unwrap());
+    let feed = Feed::start(&screen, user.view(), 0, None, Some(NEARBY), send, left).unwrap();
+    let mut colour = 0;
+    let mut told = |wanted: usize| {
+        let (start, mut reports, mut captures) = (std::time::Instant::now(), Vec::new(), 0);
+        while reports.len() < wanted && start.elapsed() < Duration::from_millis(3500) {
+            colour += 1;
+            painter.fill(10, 10, 200, 100, colour);
+            while let Ok(message) = messages.recv_timeout(Duration::from_millis(20)) {
+                match message {
+                    Message::ScreenUpdate(update) => {
+                        captures += u32::from(!update.more);
+                        feed.seen(update.number);
+                    }
+                    Message::ScreenTimings(report) => reports.push(report),
+                    _ => {}
+                }
+            }
+        }
+        (reports, captures)
+    };
+    assert_eq!(told(1).0, [], "nobody watches");
+    feed.watch(true);
+    let (reports, captures) = told(2);
+    assert_eq!(reports.len(), 2, "about one a second");
+    for report in &reports {
+        assert!(report.captures > 1 && u32::from(report.captures) <= captures, "{report:?}, {captures} seen");
+        for stage in [report.capture, report.encode, report.send] {
+            assert!(stage.mean > 0 && stage.mean <= stage.longest, "{report:?}");
+            assert!(stage.longest < 1_000_000, "{report:?}");
+        }
+        assert!(u128::from(report.send.mean) >= NETWORK.as_micros(), "{report:?}");
+    }
+}
 
 /// A codec of which only the number of frames matters.
 struct Counted;
@@ -275,7 +331,8 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let send = move |message| sender.send(message).is_ok();
-    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), Some(NEARBY), send).unwrap();
+    let feed =
+        Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), Some(NEARBY), send, Vec::new).unwrap();
     let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
     let mut look = |viewer: &mut Decoder| {
         while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {
@@ -304,9 +361,9 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
 
 #[test]
 fn other_pixels_and_no_display_are_refused_clearly() {
-    let server = Server::start("640x480x16");
+    let server = Server::start("640x480x8");
     let refused = Screen::open(Some(&server.display)).err().unwrap();
-    assert!(matches!(refused, DesktopError::PixelFormat { depth: 16, .. }), "{refused}");
+    assert!(matches!(refused, DesktopError::PixelFormat { depth: 8, .. }), "{refused}");
     let refused = Screen::open(Some(":7999")).err().unwrap();
     assert!(matches!(refused, DesktopError::NoDisplay { .. }), "{refused}");
 }

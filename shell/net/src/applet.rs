@@ -2,6 +2,7 @@
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
 mod choice;
+mod departures;
 mod outbound;
 mod reach;
 mod running;
@@ -18,6 +19,7 @@ use tokio_tungstenite::tungstenite::Message as Socket;
 use crate::dial::{Dial, DialError};
 pub use crate::direct::{Attempted, PathKind, Tried};
 use choice::Choice;
+pub use departures::Departures;
 use reach::Credential;
 use running::{Ended, Running};
 
@@ -66,6 +68,8 @@ pub enum Event {
     Interrupted(Interruption),
     /// The same console is back with the same keys; nothing was lost.
     Resumed,
+    /// Nothing at all has come from the console for so long that nothing should be held for it any more. Told once for each silence.
+    Quiet,
     /// What the applet says goes this way from now on, or its round trip has changed.
     Path(PathInUse),
     /// What an attempt at a direct path has seen so far.
@@ -111,6 +115,8 @@ pub struct Connection {
     pub events: mpsc::Receiver<Event>,
     /// What to say. Sending waits when the network does not keep up.
     pub commands: mpsc::Sender<Command>,
+    /// When updates of the picture left.
+    pub departures: Departures,
     /// Ends when the connection has ended and everything was sent.
     pub task: tokio::task::JoinHandle<()>,
 }
@@ -119,13 +125,15 @@ pub struct Connection {
 pub fn connect(dial: Dial, leg: Leg) -> Connection {
     let (happened, events) = mpsc::channel(QUEUE);
     let (commands, mut wanted) = mpsc::channel(QUEUE);
+    let departures = Departures::default();
+    let noted = departures.clone();
     let task = tokio::spawn(async move {
-        if let Some(last) = live(&dial, &leg, &happened, &mut wanted).await {
+        if let Some(last) = live(&dial, &leg, &happened, &mut wanted, noted).await {
             // Nobody listens any more: then nobody needs to know.
             let _ = happened.send(last).await;
         }
     });
-    Connection { events, commands, task }
+    Connection { events, commands, departures, task }
 }
 
 /// From the first connection to the last word; the event to close with, if there is one.
@@ -134,6 +142,7 @@ async fn live(
     leg: &Leg,
     happened: &mpsc::Sender<Event>,
     wanted: &mut mpsc::Receiver<Command>,
+    departures: Departures,
 ) -> Option<Event> {
     let mut choice = Choice::default();
     let (mut socket, session, mut ticket) =
@@ -143,7 +152,7 @@ async fn live(
             Err(error) => return Some(Event::Unreachable(error)),
         };
     happened.send(Event::Admitted(session)).await.ok()?;
-    let mut running = Running::new(&leg.id, happened.clone());
+    let mut running = Running::new(&leg.id, happened.clone(), departures);
     loop {
         match running.serve(socket, wanted).await {
             Ended::Quietly => return None,

@@ -3,6 +3,7 @@
 
 use belay_link::{Link, LinkError, Measures, Output, PathId, PathKind};
 use belay_seal::{AppletHandshake, AppletStep, Binding, Seal, SealError, Secrets, SecurityCode};
+use belay_wire::link::Class;
 use belay_wire::message::Sender;
 use belay_wire::{Message, Moment};
 use std::collections::VecDeque;
@@ -29,7 +30,7 @@ pub(crate) enum Breach {
 }
 
 enum State {
-    Handshake(Option<Box<AppletHandshake>>),
+    Handshake { next: Option<Box<AppletHandshake>>, answered: bool },
     Sealed { seal: Box<Seal>, confirmed: bool, forged: u32 },
 }
 
@@ -55,14 +56,17 @@ pub(crate) struct Pairing {
     /// The path by the gateway, if there is one now; each connection to a gateway is a path of its own.
     relay: Option<PathId>,
     paths: u32,
+    /// When the last packet of the console came.
+    heard: Moment,
     happenings: VecDeque<Happening>,
 }
 
 impl Pairing {
     pub(crate) fn new(secrets: Secrets, binding: Binding) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
-        let state = State::Handshake(Some(Box::new(handshake)));
-        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, happenings: VecDeque::new() })
+        let state = State::Handshake { next: Some(Box::new(handshake)), answered: false };
+        let happenings = VecDeque::new();
+        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, heard: Moment(0), happenings })
     }
 
     /// The way by the gateway is gone; what is not acknowledged goes another, or waits.
@@ -99,6 +103,11 @@ impl Pairing {
     /// Whether what is said now has a way to the console.
     pub(crate) fn has_way(&self) -> bool {
         self.link.active().is_some()
+    }
+
+    /// Whether something that was said, pictures aside, is not known to have arrived.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.is_confirmed() && self.link.waiting(Class::Ordered) > 0
     }
 
     /// The path in use, and whether it is the relay.
@@ -138,11 +147,11 @@ impl Pairing {
     /// A frame came through the gateway.
     pub(crate) fn received(&mut self, frame: &[u8], now: Moment) -> Result<(), Breach> {
         match &mut self.state {
-            State::Handshake(handshake) => {
+            State::Handshake { next: handshake, answered } => {
                 let step = handshake.take().ok_or(Breach::Handshake(SealError::OutOfOrder))?;
                 match step.received(frame).map_err(Breach::Handshake)? {
                     AppletStep::Send(next, answer) => {
-                        *handshake = Some(next);
+                        (*handshake, *answered) = (Some(next), true);
                         self.happenings.push_back(Happening::Relay(answer));
                     }
                     AppletStep::Sealed(seal) => {
@@ -184,6 +193,7 @@ impl Pairing {
     }
 
     fn opened(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), Breach> {
+        self.heard = now;
         self.link.received(path, packet, now).map_err(|error| Breach::Protocol(error.to_string()))
     }
 
@@ -200,8 +210,22 @@ impl Pairing {
         self.link.next_timeout()
     }
 
+    /// When the last packet of the console came, once it has proved that it has the keys.
+    pub(crate) fn heard(&self) -> Option<Moment> {
+        self.is_confirmed().then_some(self.heard)
+    }
+
     pub(crate) fn is_confirmed(&self) -> bool {
         matches!(self.state, State::Sealed { confirmed: true, .. })
+    }
+
+    /// Whether a console's commitment was answered and nothing that it sealed has opened. Another commitment then is
+    /// another try: the answer may have come to a console that took the place of the one it was meant for.
+    pub(crate) fn is_in_between(&self) -> bool {
+        match self.state {
+            State::Handshake { answered, .. } => answered,
+            State::Sealed { confirmed, .. } => !confirmed,
+        }
     }
 
     /// The next thing that happened or is to be sent. Packets are made when they are asked for: tell before

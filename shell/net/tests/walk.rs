@@ -198,7 +198,7 @@ async fn next(connection: &mut Connection) -> Event {
     loop {
         let event = tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await;
         match event.unwrap().unwrap() {
-            Event::Path(_) | Event::Attempted(_) => {}
+            Event::Path(_) | Event::Attempted(_) | Event::Quiet => {}
             event => return event,
         }
     }
@@ -218,7 +218,11 @@ struct Console {
 
 impl Console {
     async fn open(server: &Server) -> Console {
-        let (mut socket, ticket) = Console::enter(server, [9; 32].to_vec()).await;
+        let (socket, ticket) = Console::enter(server, [9; 32].to_vec()).await;
+        Console::shake_hands(socket, ticket).await
+    }
+
+    async fn shake_hands(mut socket: ConsoleSocket, ticket: LegTicket) -> Console {
         let binding = Binding::of(&SessionAuthenticationId::from_bytes(ID));
         let secrets = Secrets { key: [1; 32], nonce: [2; 32] };
         let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
@@ -293,6 +297,12 @@ impl Console {
         None
     }
 
+    /// Waits as long as an acknowledgement does, and sends it.
+    async fn acknowledge(&mut self) {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(self.drain().await, None, "nothing more was said");
+    }
+
     async fn hear(&mut self) -> Message {
         loop {
             if let Some(message) = self.drain().await {
@@ -338,6 +348,7 @@ async fn applet_and_console_meet_talk_and_part() {
     applet.commands.send(Command::Send(Message::End(EndedBy::EndUser))).await.unwrap();
     applet.commands.send(Command::Bye(Leaving::EndedByEndUser)).await.unwrap();
     assert_eq!(console.hear().await, Message::End(EndedBy::EndUser));
+    console.acknowledge().await;
     assert_eq!(receive(&mut console.socket).await, FromGateway::PartnerLeft(Leaving::EndedByEndUser));
     applet.task.await.unwrap();
     drop(console);
@@ -379,6 +390,34 @@ async fn a_message_from_the_wrong_end_is_a_breach() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_got_the_answer_to_another_begins_again() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+    let (mut socket, ticket) = Console::enter(&server, [9; 32].to_vec()).await;
+    let binding = Binding::of(&SessionAuthenticationId::from_bytes(ID));
+    let (mut begun, mut answers) = (Vec::new(), Vec::new());
+    for n in 1..=2 {
+        let secrets = Secrets { key: [n; 32], nonce: [n; 32] };
+        let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
+        socket.send(Socket::binary(ToGateway::Frame(commit).encode())).await.unwrap();
+        let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
+        begun.push(handshake);
+        answers.push(answer);
+    }
+    // As if the first commitment had been that of a console whose connection died: its answer goes to the second one.
+    let (mut seal, open) = begun.pop().unwrap().answered(&answers[0]).unwrap();
+    for frame in [open, seal.seal(b"opens nowhere").unwrap()] {
+        socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+    }
+    let mut console = Console::shake_hands(socket, ticket).await;
+    console.say(&line(1)).await;
+    let code = console.seal.security_code();
+    assert!(matches!(next(&mut applet).await, Event::Paired(shown) if shown == code));
+    assert!(matches!(next(&mut applet).await, Event::Message(message) if message == line(1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_goodbye_during_a_cut_is_told_after_all() {
     let server = start().await;
     let mut applet = applet(&server, ID);
@@ -397,6 +436,47 @@ async fn a_goodbye_during_a_cut_is_told_after_all() {
     panic!("nobody was told: {:?}", server.website.news.lock().unwrap());
 }
 
+/// Whether the website hears of the applet's goodbye within a time.
+async fn told_of_goodbye(server: &Server, within: Duration) -> bool {
+    let told = LegEvent::Left(Role::Applet, Leaving::Closed);
+    let is_told = async {
+        while !server.website.news.lock().unwrap().iter().any(|news| news.event == told) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(within, is_told).await.is_ok()
+}
+
+/// A direct path and the gateway keep no order between them, so the applet has to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_does_not_overtake_the_reason_for_it() {
+    for answers in [true, false] {
+        let server = start().await;
+        let mut applet = applet(&server, ID);
+        assert!(matches!(next(&mut applet).await, Event::Admitted(SESSION)));
+        let mut console = Console::open(&server).await;
+        console.say(&line(1)).await;
+        assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+        assert!(matches!(next(&mut applet).await, Event::Message(_)));
+        applet.commands.send(Command::Send(Message::LinkProved([7; 32]))).await.unwrap();
+        applet.commands.send(Command::Bye(Leaving::Closed)).await.unwrap();
+        // Nobody has anything more to say to it.
+        drop(applet.commands);
+        assert!(!told_of_goodbye(&server, Duration::from_millis(400)).await, "before the reason has arrived");
+        if answers {
+            assert_eq!(console.hear().await, Message::LinkProved([7; 32]));
+            console.acknowledge().await;
+            assert!(told_of_goodbye(&server, Duration::from_millis(500)).await, "as soon as it has arrived");
+        } else {
+            assert!(
+                told_of_goodbye(&server, Duration::from_secs(4)).await,
+                "a silent console holds up nobody"
+            );
+        }
+        applet.task.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_website_ends_the_session_for_the_applet() {
     let server = start().await;
@@ -405,6 +485,44 @@ async fn the_website_ends_the_session_for_the_applet() {
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
     assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_console_that_falls_silent_is_told_of_once_for_each_silence() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let mut console = Console::open(&server).await;
+    assert_eq!(console.drain().await, None);
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    for round in 0..2 {
+        let began = std::time::Instant::now();
+        console.say(&line(round)).await;
+        loop {
+            match tokio::time::timeout(Duration::from_secs(12), applet.events.recv()).await.unwrap().unwrap()
+            {
+                Event::Quiet => break,
+                event => assert!(matches!(event, Event::Path(_) | Event::Message(_)), "{event:?}"),
+            }
+        }
+        assert!(began.elapsed() >= Duration::from_millis(7900), "after {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_put_out_while_talking_hears_the_last_word() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let (mut console, _) = Console::enter(&server, [9; 32].to_vec()).await;
+    server.gateway.end(SESSION);
+    for _ in 0..20 {
+        let frame = Socket::binary(ToGateway::Frame(vec![4; 1000]).encode());
+        console.send(frame).await.expect("the connection stays until the last word was heard");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
+    assert!(matches!(console.next().await, Some(Ok(Socket::Close(_)))));
 }
 
 impl Console {

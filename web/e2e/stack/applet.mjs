@@ -6,7 +6,15 @@ import { run, sleep, until } from './processes.mjs';
 /** Before this time a prompt takes no answer. */
 export const SAFETY_DELAY_MS = 3000;
 
+const started = new Set();
+
 export class Applet {
+  /** Stops those that still run: a test that failed has left them, with the panic key in their hands. */
+  static async stopAll() {
+    await Promise.all([...started].map((applet) => applet.program.stop()));
+    started.clear();
+  }
+
   constructor(desktop, file, { language = 'en_GB.UTF-8', env = {} } = {}) {
     this.desktop = desktop;
     this.file = file;
@@ -14,6 +22,7 @@ export class Applet {
     this.state = `${file}-state`;
     mkdirSync(this.state, { recursive: true });
     this.program = desktop.start(file, [], { XDG_STATE_HOME: this.state, LANG: language, LANGUAGE: undefined, ...env });
+    started.add(this);
   }
 
   get fileExists() {

@@ -7,12 +7,13 @@ export const PROGRAM = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium';
 export const SCREENSHOTS = join(import.meta.dirname, '../screenshots');
 
 export class Chromium {
-  /** `more`: further switches. `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for, names or addresses, with `*` for anything. */
-  static async start(more = [], { executable = PROGRAM, reachable = [] } = {}) {
+  /** `more`: further switches. `desktop`: shown there, with its keyboard, and not without a window. `executable` may stand for the real one; `reachable` are hosts besides this computer that may be asked for, names or addresses, with `*` for anything. */
+  static async start(more = [], { desktop, executable = PROGRAM, reachable = [] } = {}) {
     const one = new Chromium();
     const exclusions = ['127.0.0.1', 'localhost', ...reachable].map((host) => `EXCLUDE ${host}`);
     one.browser = await chromium.launch({
       executablePath: executable,
+      ...(desktop && { headless: false, env: { ...process.env, ...desktop.env } }),
       args: [
         '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
         '--disable-component-update', '--disable-sync', `--host-resolver-rules=MAP * ~NOTFOUND , ${exclusions.join(' , ')}`, ...more,
@@ -37,6 +38,11 @@ export class Chromium {
     page.on('console', (message) => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.complaints.push(message.text()); });
     page.setDefaultTimeout(15_000);
     return page;
+  }
+
+  /** Closes the pages of everybody. */
+  async forget() {
+    await Promise.all(this.browser.contexts().map((context) => context.close()));
   }
 
   stop() {

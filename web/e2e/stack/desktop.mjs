@@ -41,8 +41,8 @@ export class Desktop {
     return must(command, args, { ...options, env: this.env });
   }
 
-  layout(name) {
-    return this.tool('setxkbmap', ['-layout', name]);
+  layout(name, variant = '') {
+    return this.tool('setxkbmap', ['-layout', name, '-variant', variant]);
   }
 
   /** Ids of the visible windows whose title matches `pattern`. */
@@ -152,7 +152,7 @@ export class Witness {
     return one;
   }
 
-  /** All events so far: {kind, x, y, state, button, keysym}. */
+  /** All events so far: {kind, time, x, y, state, button, keysym}; the time in milliseconds of the X server. */
   events() {
     const found = [];
     for (const block of this.program.written().split(/\n\s*\n/)) {
@@ -161,6 +161,7 @@ export class Witness {
       const root = /root:\((-?\d+),(-?\d+)\)/.exec(block);
       found.push({
         kind,
+        time: Number(/time (\d+)/.exec(block)?.[1] ?? 0),
         x: root && Number(root[1]),
         y: root && Number(root[2]),
         state: Number(/state (0x[0-9a-f]+)/.exec(block)?.[1] ?? 0),

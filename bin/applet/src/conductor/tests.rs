@@ -317,6 +317,17 @@ fn chat_is_cleaned_both_ways_and_fits_the_wire() {
     assert_eq!(Message::decode(&message.encode()).as_ref(), Ok(message));
 }
 
+#[test]
+fn times_are_told_of_what_is_shown_and_of_nothing_else() {
+    let mut stage = Stage::connected();
+    assert_eq!(stage.hears(Message::ScreenWatch(true)), [], "nothing is shown");
+    stage.grants(view());
+    stage.hears(Message::ScreenOpen(View::of(0)));
+    for on in [true, false] {
+        assert_eq!(stage.hears(Message::ScreenWatch(on)), [Deed::Screen(ScreenDeed::Watch(on))]);
+    }
+}
+
 /// Whatever a hostile console sends, in whatever order: only what the person allowed, while they allow it.
 #[test]
 fn a_random_hostile_console_gets_only_what_was_allowed() {
@@ -328,7 +339,8 @@ fn a_random_hostile_console_gets_only_what_was_allowed() {
         let mut prompt: Option<(PromptId, Rights)> = None;
         for _ in 0..200 {
             steps += 1;
-            let deeds = match random.u8(..16) {
+            let deeds = match random.u8(..17) {
+                16 => stage.hears(Message::ScreenWatch(random.bool())),
                 0 => stage.hears(Message::Request { request: random.u32(..), rights: view() }),
                 1 => stage.hears(Message::Request { request: random.u32(..), rights: control() }),
                 2 => stage.hears(Message::Release(if random.bool() { view() } else { control() })),

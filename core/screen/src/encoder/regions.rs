@@ -15,12 +15,19 @@ use super::cells::SIDE;
 /// What changed within this time counts for a region's size.
 const MEMORY: Duration = Duration::from_secs(1);
 
-/// Pixels above which a place is coded at half its width and height: a film that fills the screen.
+/// Pixels above which a place is coded smaller than it is: a film that fills the screen.
 const LARGE: usize = 1 << 20;
 
 /// Pixels that are coded for a place.
 pub fn coded(area: Rect) -> usize {
-    area.area() / if area.area() > LARGE { 4 } else { 1 }
+    let by = divisor(area);
+    usize::from(area.width).div_ceil(by) * usize::from(area.height).div_ceil(by)
+}
+
+/// By what width and height are divided, so that what is coded is not large: 2 on full HD, 3 on 3840 × 2160.
+// INVARIANT: at most 4 for the largest rectangle of a film, see `shrink`.
+fn divisor(area: Rect) -> usize {
+    (1..).find(|by| area.area() <= LARGE * by * by).unwrap_or(1)
 }
 
 /// All regions.
@@ -33,8 +40,8 @@ struct Region {
     number: u8,
     area: Rect,
     stream: Box<dyn VideoStream>,
-    /// The stream has half the width and height; the viewer stretches it.
-    halved: bool,
+    /// The stream has width and height divided by this; the viewer stretches it.
+    divisor: usize,
     /// The pixels of the last capture.
     pixels: Vec<u32>,
     frames: u32,
@@ -117,9 +124,9 @@ impl Regions {
         let free = (0..).find(|number| self.live.iter().all(|region| region.number != *number));
         let number = free.filter(|number| usize::from(*number) < MAX_STREAMS);
         let number = number.ok_or_else(|| VideoError("too many streams at once".to_owned()))?;
-        let halved = area.area() > LARGE;
-        let side = |side: u16| if halved { side.div_ceil(2) } else { side };
-        let stream = video.open(side(area.width), side(area.height))?;
+        let divisor = divisor(area);
+        let (width, height) = coded_sides(area, divisor);
+        let stream = video.open(width, height)?;
         let rows = usize::from(area.y)..area.bottom();
         let pixels = rows.flat_map(|y| frame.span(y, usize::from(area.x), area.right())).copied().collect();
         let cells = usize::from(area.width).div_ceil(SIDE) * usize::from(area.height).div_ceil(SIDE);
@@ -128,7 +135,7 @@ impl Regions {
             number,
             area,
             stream,
-            halved,
+            divisor,
             pixels,
             frames: 0,
             begun: now,
@@ -187,12 +194,9 @@ impl Region {
     }
 
     fn shot(&mut self) -> Result<Shot, VideoError> {
-        let Rect { width, height, .. } = self.area;
-        let (smaller, width, height) = if self.halved {
-            (Some(halve(&self.pixels, usize::from(width))), width.div_ceil(2), height.div_ceil(2))
-        } else {
-            (None, width, height)
-        };
+        let (width, height) = coded_sides(self.area, self.divisor);
+        let smaller =
+            (self.divisor > 1).then(|| shrink(&self.pixels, usize::from(self.area.width), self.divisor));
         let pixels = smaller.as_ref().unwrap_or(&self.pixels);
         let picture = Frame::new(pixels, usize::from(width), width, height);
         let picture = picture.ok_or_else(|| VideoError("an empty rectangle".to_owned()))?;
@@ -203,20 +207,36 @@ impl Region {
     }
 }
 
-/// Each four pixels become their mean; at an odd edge the last row or column counts twice.
-fn halve(pixels: &[u32], width: usize) -> Vec<u32> {
-    let rows: Vec<&[u32]> = pixels.chunks_exact(width).collect();
-    let mean = |a: u32, b: u32, c: u32, d: u32| {
-        let sum = |mask: u32| (a & mask) + (b & mask) + (c & mask) + (d & mask);
-        // Two channels with a byte of room between them, and the third alone; 2 in each rounds.
-        (sum(0x00ff_00ff) + 0x0002_0002) >> 2 & 0x00ff_00ff | (sum(0x0000_ff00) + 0x0200) >> 2 & 0x0000_ff00
-    };
-    let row = |pair: &[&[u32]]| -> Vec<u32> {
-        let (upper, lower) = (pair[0], pair[pair.len() - 1]);
-        let columns = upper.chunks(2).zip(lower.chunks(2));
-        columns.map(|(a, b)| mean(a[0], a[a.len() - 1], b[0], b[b.len() - 1])).collect()
-    };
-    rows.chunks(2).flat_map(row).collect()
+/// Sides of what is coded for a place.
+fn coded_sides(area: Rect, divisor: usize) -> (u16, u16) {
+    let side = |side: u16| u16::try_from(usize::from(side).div_ceil(divisor)).unwrap_or(side);
+    (side(area.width), side(area.height))
+}
+
+/// Each square of `by` × `by` pixels (2 to 4) becomes its mean; at the right and lower edge a square may be cut.
+fn shrink(pixels: &[u32], width: usize, by: usize) -> Vec<u32> {
+    let mut small = Vec::with_capacity(width.div_ceil(by) * (pixels.len() / width).div_ceil(by));
+    // Sums of a column: red and blue with room for 16 pixels each, and green.
+    let (mut red_blue, mut green) = (vec![0u32; width], vec![0u32; width]);
+    for rows in pixels.chunks(by * width) {
+        red_blue.fill(0);
+        green.fill(0);
+        for row in rows.chunks_exact(width) {
+            for ((red_blue, green), pixel) in red_blue.iter_mut().zip(&mut green).zip(row) {
+                *red_blue += pixel & 0x00ff_00ff;
+                *green += pixel >> 8 & 0xff;
+            }
+        }
+        let height = rows.len() / width;
+        let squares = red_blue.chunks(by).zip(green.chunks(by));
+        small.extend(squares.map(|(red_blue, green)| {
+            let count = u32::try_from(red_blue.len() * height).unwrap_or(1);
+            let mean = |sum: u32| (sum + count / 2) / count;
+            let (red_blue, green): (u32, u32) = (red_blue.iter().sum(), green.iter().sum());
+            mean(red_blue >> 16) << 16 | mean(green) << 8 | mean(red_blue & 0xffff)
+        }));
+    }
+    small
 }
 
 #[cfg(test)]
@@ -224,10 +244,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_half_has_the_mean_of_each_four() {
+    fn a_smaller_picture_has_the_mean_of_each_square() {
         let pixels =
             [0x00ff_ffff, 0x00ff_ffff, 0, 0x00ff_00ff, 0, 0x0000_fe01, 0x0001_0203, 0x0001_0203, 0x0001_0203];
-        assert_eq!(halve(&pixels, 3), [0x00bf_80bf, 0x0000_7f01, 0x0001_0203, 0x0001_0203]);
-        assert_eq!(halve(&[7], 1), [7]);
+        assert_eq!(shrink(&pixels, 3, 2), [0x00bf_80bf, 0x0000_7f01, 0x0001_0203, 0x0001_0203]);
+        assert_eq!(shrink(&[7], 1, 4), [7]);
+        assert_eq!(shrink(&[0x00ff_ffff; 16], 4, 4), [0x00ff_ffff]);
+        assert_eq!(shrink(&[0x0009_0612, 0, 0, 0, 0, 0, 0, 0, 0], 3, 3), [0x0001_0102]);
+    }
+
+    #[test]
+    fn what_is_coded_is_never_large() {
+        let by = |width, height| divisor(Rect::new(0, 0, width, height));
+        assert_eq!([by(640, 360), by(1024, 1024), by(1920, 1080), by(3840, 2160)], [1, 1, 2, 3]);
+        assert_eq!(by(4096, 4096), 4, "the largest film");
+        assert!(coded(Rect::new(0, 0, 3840, 2160)) <= LARGE);
     }
 }

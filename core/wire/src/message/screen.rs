@@ -169,3 +169,56 @@ impl ScreenUpdate {
         w.u8(u8::from(self.more)).u32(self.raw_len).raw(&self.operations_zstd);
     }
 }
+
+/// How long one stage took over some captures, in microseconds: `[u32 mean][u32 longest]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// On average.
+    pub mean: u32,
+    /// At most.
+    pub longest: u32,
+}
+
+impl Stage {
+    fn read(r: &mut Reader<'_>) -> Result<Stage, WireError> {
+        Ok(Stage { mean: r.u32()?, longest: r.u32()? })
+    }
+
+    fn write(self, w: &mut Writer) {
+        w.u32(self.mean).u32(self.longest);
+    }
+}
+
+/// How long the applet's stages took over the captures since the last report: `[u16 captures]`, then each stage in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScreenTimings {
+    /// How many captures this is about; at least one.
+    pub captures: u16,
+    /// From the news that something was painted to the capture: the pacer, and work that was under way.
+    pub wait: Stage,
+    /// Fetching what was painted.
+    pub capture: Stage,
+    /// Finding what moved and what changed, packing, video.
+    pub encode: Stage,
+    /// From there until the network has it, sealed.
+    pub send: Stage,
+}
+
+impl ScreenTimings {
+    pub(super) fn read(r: &mut Reader<'_>) -> Result<ScreenTimings, WireError> {
+        Ok(ScreenTimings {
+            captures: r.u16()?,
+            wait: Stage::read(r)?,
+            capture: Stage::read(r)?,
+            encode: Stage::read(r)?,
+            send: Stage::read(r)?,
+        })
+    }
+
+    pub(super) fn write(&self, w: &mut Writer) {
+        w.u16(self.captures);
+        for stage in [self.wait, self.capture, self.encode, self.send] {
+            stage.write(w);
+        }
+    }
+}

@@ -6,15 +6,17 @@ use belay_wire::charter::SIGNATURE;
 use belay_wire::input::{Button, Combination, Input, Modifiers, Place};
 use belay_wire::link::Class;
 use belay_wire::message::{
-    Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenUpdate, Sender, VideoFormat, View,
+    Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenTimings, ScreenUpdate, Sender, Stage,
+    VideoFormat, View,
 };
 use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
-const KINDS: [u8; 34] = [
+const KINDS: [u8; 36] = [
     0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x22,
-    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x60, 0x61, 0x62,
+    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x50, 0x51, 0x60,
+    0x61, 0x62,
 ];
 
 #[test]
@@ -161,6 +163,17 @@ fn screen() -> Vec<(&'static str, Message)> {
         ),
         ("cursor position", Message::CursorPosition { x: 1919, y: 1079 }),
         ("screen seen", Message::ScreenSeen { number: u32::MAX }),
+        ("screen watch", Message::ScreenWatch(true)),
+        (
+            "screen timings",
+            Message::ScreenTimings(ScreenTimings {
+                captures: 30,
+                wait: Stage { mean: 0, longest: 1 },
+                capture: Stage { mean: 290, longest: 1_100 },
+                encode: Stage { mean: 0x0102_0304, longest: u32::MAX },
+                send: Stage { mean: 200, longest: 900 },
+            }),
+        ),
     ]
 }
 
@@ -279,6 +292,12 @@ fn fields(message: &Message) -> Value {
             "operationsZstd": hex::encode(&update.operations_zstd)
         }),
         Message::CursorPosition { x, y } => json!({ "kind": "cursor_position", "x": x, "y": y }),
+        Message::ScreenWatch(on) => json!({ "kind": "screen_watch", "on": on }),
+        Message::ScreenTimings(timings) => {
+            let stage = |of: &Stage| json!({ "mean": of.mean, "longest": of.longest });
+            json!({ "kind": "screen_timings", "captures": timings.captures, "wait": stage(&timings.wait),
+                    "capture": stage(&timings.capture), "encode": stage(&timings.encode), "send": stage(&timings.send) })
+        }
         Message::ScreenSeen { number } => json!({ "kind": "screen_seen", "number": number }),
         Message::PathOffer { attempt, sdp } => {
             json!({ "kind": "path_offer", "attempt": attempt, "sdp": sdp })

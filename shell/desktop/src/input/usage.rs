@@ -1,5 +1,7 @@
 //! Physical keys: from USB HID usages (keyboard page) to X keycodes (Linux event codes plus 8).
 
+use belay_wire::input::Modifiers;
+
 /// The X keycode of a physical key; `None` for keys no keyboard here has.
 pub fn keycode(usage: u16) -> Option<u8> {
     let evdev = match usage {
@@ -55,6 +57,26 @@ pub fn is_lock(usage: u16) -> bool {
 pub const PAUSE: u16 = 0x48;
 /// The right Alt key, which is AltGr on many layouts.
 pub const RIGHT_ALT: u16 = 0xe6;
+/// The eight keys that are held while others are pressed.
+pub fn is_modifier(usage: u16) -> bool {
+    (0xe0..=0xe7).contains(&usage)
+}
+
+/// The modifiers that a key may stand for while it is down at the technician's; empty for all but the eight.
+pub fn modifiers(usage: u16) -> u8 {
+    match usage {
+        0xe0 | 0xe4 => Modifiers::CONTROL,
+        0xe1 | 0xe5 => Modifiers::SHIFT,
+        0xe2 => Modifiers::ALT,
+        RIGHT_ALT => Modifiers::ALT | Modifiers::ALT_GRAPH,
+        0xe3 | 0xe7 => Modifiers::META,
+        _ => 0,
+    }
+}
+
+/// Each modifier but AltGr, with the key that makes it.
+pub const MAKES: [(u8, u16); 4] =
+    [(Modifiers::SHIFT, 0xe1), (Modifiers::CONTROL, 0xe0), (Modifiers::ALT, 0xe2), (Modifiers::META, 0xe3)];
 /// Left Control, left Alt and Delete.
 pub const CONTROL_ALT_DELETE: [u16; 3] = [0xe0, 0xe2, 0x4c];
 

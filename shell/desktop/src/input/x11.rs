@@ -3,6 +3,7 @@
 mod keyboard;
 mod layout;
 mod mouse;
+mod repetition;
 
 use belay_permission::Admitted;
 use belay_wire::Right;

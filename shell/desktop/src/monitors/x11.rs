@@ -1,11 +1,9 @@
 //! Monitors by RandR, pixel formats by the connection's setup.
 
 use belay_wire::message::{MAX_MONITORS, Monitor};
-use x11rb::connection::{Connection as _, RequestConnection as _};
+use x11rb::connection::RequestConnection as _;
 use x11rb::protocol::randr::{self, ConnectionExt as _};
-use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, ImageOrder, Rectangle, VisualClass,
-};
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, EventMask, Rectangle};
 
 use crate::connection::Connection;
 use crate::{DesktopError, WHOLE_DESKTOP};
@@ -93,24 +91,4 @@ pub(crate) fn watch(connection: &Connection) -> Result<(), DesktopError> {
         connection.x.randr_select_input(connection.root, changes)?.check()?;
     }
     Ok(())
-}
-
-/// Pixels must be 32-bit words with red, green and blue in the lower three bytes.
-pub(crate) fn check_pixels(connection: &Connection) -> Result<(), DesktopError> {
-    let setup = connection.x.setup();
-    let screen = &setup.roots[connection.screen];
-    let format = setup.pixmap_formats.iter().find(|format| format.depth == screen.root_depth);
-    let bits = format.map_or(0, |format| format.bits_per_pixel);
-    let visual = screen
-        .allowed_depths
-        .iter()
-        .flat_map(|depth| &depth.visuals)
-        .find(|visual| visual.visual_id == screen.root_visual && visual.class == VisualClass::TRUE_COLOR);
-    let masks = visual.map(|visual| (visual.red_mask, visual.green_mask, visual.blue_mask));
-    let native = if cfg!(target_endian = "little") { ImageOrder::LSB_FIRST } else { ImageOrder::MSB_FIRST };
-    let known = bits == 32
-        && matches!(screen.root_depth, 24 | 32)
-        && masks == Some((0x00ff_0000, 0x0000_ff00, 0x0000_00ff))
-        && setup.image_byte_order == native;
-    if known { Ok(()) } else { Err(DesktopError::PixelFormat { depth: screen.root_depth, bits }) }
 }

@@ -1,6 +1,8 @@
 //! A real X server for each test, and a real grant.
 #![allow(dead_code, clippy::unwrap_used)] // shared by several programs, none of which uses all of it
 
+pub mod technician;
+
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,30 +12,60 @@ use belay_permission::{Admission, Admitted, Answer, Charter, Input, Output, Perm
 use belay_wire::input::Input as Wire;
 use belay_wire::message::View;
 use belay_wire::{Message, Moment, Right, Rights, SessionId};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xproto::{
+    ChangeGCAux, ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Rectangle, Window,
+    WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
 
-/// An Xvfb, stopped when dropped.
+/// An X server, stopped when dropped.
 pub struct Server {
     child: Child,
     pub display: String,
+    _configuration: Option<Scratch>,
 }
 
 impl Server {
     /// Starts one of this size on a display of its own choice.
     pub fn start(size: &str) -> Server {
+        let words = ["-screen", "0", size, "-ac"].map(str::to_owned);
+        Server::of("Xvfb", "xvfb", &words, None)
+    }
+
+    /// Starts an Xorg with monitors `DUMMY0` to `DUMMY15`, of which only the first is plugged in. Xvfb has only one.
+    pub fn with_outputs() -> Server {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let configuration = Scratch::new(&format!("xorg-{number}"));
+        std::fs::write(configuration.path(), OUTPUTS).unwrap();
+        let path = configuration.path().to_str().unwrap();
+        let words = ["-config", path, "-logfile", "/dev/null", "-novtswitch", "-sharevts", "vt7"];
+        let words = words.map(str::to_owned);
+        Server::of("Xorg", "xserver-xorg-core and xserver-xorg-video-dummy", &words, Some(configuration))
+    }
+
+    fn of(program: &str, package: &str, words: &[String], configuration: Option<Scratch>) -> Server {
         let (mut numbers, writing) = std::io::pipe().unwrap();
-        let child = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp", "-noreset", "-ac"])
+        let child = Command::new(program)
+            .args(words)
+            .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
             .stdout(writing)
             .stderr(Stdio::null())
             .spawn()
-            .expect("these tests need the program Xvfb (Debian package xvfb)");
+            .unwrap_or_else(|error| panic!("these tests need {program} (Debian package {package}): {error}"));
         let mut number = Vec::new();
         let mut byte = [0];
         while numbers.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
             number.push(byte[0]);
         }
         let display = format!(":{}", String::from_utf8(number).unwrap());
-        Server { child, display }
+        Server { child, display, _configuration: configuration }
+    }
+
+    /// Changes monitors by xrandr.
+    pub fn xrandr(&self, words: &str) {
+        self.done("xrandr", &words.split(' ').collect::<Vec<_>>());
     }
 
     /// A program on this display, stopped when dropped.
@@ -52,6 +84,32 @@ impl Server {
     }
 }
 
+/// A graphics card that exists only in memory.
+const OUTPUTS: &str = r#"
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+EndSection
+Section "Device"
+  Identifier "card"
+  Driver "dummy"
+  VideoRam 128000
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5-1000
+  VertRefresh 5-200
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Monitor "monitor"
+  Device "card"
+  DefaultDepth 24
+  SubSection "Display"
+    Modes "1280x1024" "1024x768"
+  EndSubSection
+EndSection
+"#;
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -65,6 +123,61 @@ impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// A program that paints on the desktop.
+pub struct Painter {
+    pub x: RustConnection,
+    pub root: Window,
+    pub gc: Gcontext,
+}
+
+impl Painter {
+    pub fn on(server: &Server) -> Painter {
+        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let root = x.setup().roots[screen].root;
+        let gc = x.generate_id().unwrap();
+        x.create_gc(gc, root, &CreateGCAux::new()).unwrap();
+        Painter { x, root, gc }
+    }
+
+    pub fn fill(&self, x: i16, y: i16, width: u16, height: u16, colour: u32) {
+        self.fill_in(self.root, x, y, width, height, colour);
+    }
+
+    /// A window without a frame at this place.
+    pub fn window(&self, x: i16, y: i16, width: u16, height: u16) -> Window {
+        let window = self.x.generate_id().unwrap();
+        let look = CreateWindowAux::new().override_redirect(1).background_pixel(0);
+        let class = WindowClass::INPUT_OUTPUT;
+        self.x.create_window(0, window, self.root, x, y, width, height, 0, class, 0, &look).unwrap();
+        self.x.map_window(window).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
+        window
+    }
+
+    pub fn fill_in(&self, window: Window, x: i16, y: i16, width: u16, height: u16, colour: u32) {
+        self.x.change_gc(self.gc, &ChangeGCAux::new().foreground(colour)).unwrap();
+        self.x.poly_fill_rectangle(window, self.gc, &[Rectangle { x, y, width, height }]).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
+    }
+
+    pub fn image(&self, x: i16, y: i16, width: u16, height: u16) -> Vec<u32> {
+        let image = self
+            .x
+            .get_image(ImageFormat::Z_PIXMAP, self.root, x, y, width, height, !0)
+            .unwrap()
+            .reply()
+            .unwrap();
+        let words =
+            image.data.chunks_exact(4).map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]) & 0xff_ffff);
+        words.collect()
+    }
+
+    pub fn point(&self, x: i16, y: i16) {
+        self.x.warp_pointer(x11rb::NONE, self.root, 0, 0, 0, 0, x, y).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
     }
 }
 

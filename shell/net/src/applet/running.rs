@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+use super::departures::Departures;
 use super::outbound::Outbound;
 use super::reach::Socketed;
 use super::{Command, Event, Interruption};
@@ -27,6 +28,13 @@ use paths::Paths;
 /// How long somebody who was heard counts as there, although no ping was answered yet: when a network comes back, what was
 /// on its way arrives first.
 const HEARD: Duration = Duration::from_secs(3);
+/// Silence of the console, which pings every five seconds on each path, after which nothing should be held for it.
+const QUIET: Duration = Duration::from_secs(8);
+/// How long the gateway has to hear the goodbye and close.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+/// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
+/// between them: a goodbye that overtakes the reason for it would leave the console without one.
+const HEARD_OUT: Duration = Duration::from_millis(1500);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -53,18 +61,27 @@ pub(super) struct Running {
     broken: Option<Interruption>,
     /// When the console's last message came.
     heard: Option<Moment>,
+    /// The silence since this moment was told.
+    quiet: Option<Moment>,
     /// The applet was told that there is no way, and not yet that there is one again.
     interrupted: bool,
     reports: Vec<ToGateway>,
     /// The goodbye that was said while the gateway was not there.
     unsaid: Option<Leaving>,
+    /// The goodbye that is wanted, and until when it waits for what was said before it to arrive.
+    leaving: Option<(Leaving, Moment)>,
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
+    departures: Departures,
 }
 
 impl Running {
-    pub(super) fn new(id: &SessionAuthenticationId, happened: mpsc::Sender<Event>) -> Running {
+    pub(super) fn new(
+        id: &SessionAuthenticationId,
+        happened: mpsc::Sender<Event>,
+        departures: Departures,
+    ) -> Running {
         Running {
             binding: Binding::of(id),
             happened,
@@ -72,12 +89,15 @@ impl Running {
             returning: false,
             broken: None,
             heard: None,
+            quiet: None,
             interrupted: false,
             reports: Vec::new(),
+            leaving: None,
             unsaid: None,
             started: Instant::now(),
             out: None,
             paths: Paths::new(),
+            departures,
         }
     }
 
@@ -92,7 +112,10 @@ impl Running {
         };
         if let Some(out) = self.out.take() {
             match &ended {
-                Ended::Quietly => out.close().await,
+                Ended::Quietly => {
+                    out.close().await;
+                    hear_out(&mut stream).await;
+                }
                 Ended::Refused(_) | Ended::Lost(_) => out.abandon(),
             }
         }
@@ -148,6 +171,7 @@ impl Running {
     ) -> Flow<T> {
         tokio::pin!(something);
         loop {
+            self.leave()?;
             let room = self.out.as_ref().map(Outbound::room);
             let room = async {
                 match room {
@@ -156,7 +180,8 @@ impl Running {
                 }
             };
             let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
-            let wake = wake.into_iter().chain(self.judge_again_at()).min();
+            let given_up = self.leaving.map(|(_, at)| at);
+            let wake = wake.into_iter().chain(self.judge_again_at()).chain(given_up).min();
             let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
             let wake = async {
                 match wake {
@@ -166,7 +191,7 @@ impl Running {
             };
             tokio::select! {
                 done = &mut something => return Flow::Continue(done),
-                command = wanted.recv() => self.command(command).await?,
+                command = wanted.recv(), if self.leaving.is_none() => self.command(command).await?,
                 news = self.paths.news() => self.news(news).await?,
                 () = room => {
                     if let Some(pairing) = &mut self.pairing {
@@ -291,6 +316,9 @@ impl Running {
         } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
             // A console that goes on with a seal we do not hold any more.
             return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
+        } else if frame.first() == Some(&COMMIT) && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
+        {
+            self.start_pairing().await?;
         }
         let taken = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.received(frame, now));
         self.settle(taken).await
@@ -314,7 +342,11 @@ impl Running {
                     return Flow::Continue(());
                 };
                 let sent = pairing.send(&message);
-                self.settle(sent).await
+                self.settle(sent).await?;
+                if let Message::ScreenUpdate(update) = &message {
+                    self.departures.note(update.number);
+                }
+                Flow::Continue(())
             }
             Some(Command::Report(kind, right)) => {
                 let report = ToGateway::Report(kind, right);
@@ -327,14 +359,26 @@ impl Running {
                 Flow::Continue(())
             }
             Some(Command::Bye(reason)) => {
-                if self.out.is_none() {
-                    self.unsaid = Some(reason);
-                }
-                self.transmit(&ToGateway::Bye(reason))?;
-                Flow::Break(Ended::Quietly)
+                self.leaving = Some((reason, self.now() + HEARD_OUT));
+                self.unsaid = Some(reason);
+                self.settle(Ok(())).await
             }
             None => Flow::Break(Ended::Quietly),
         }
+    }
+
+    /// Says goodbye, if it is wanted and the console has heard what was said before, or does not hear it in time.
+    fn leave(&mut self) -> Flow {
+        let Some((reason, until)) = self.leaving else { return Flow::Continue(()) };
+        let unheard = self.pairing.as_ref().is_some_and(|pairing| pairing.has_way() && pairing.is_unheard());
+        if unheard && self.now() < until {
+            return Flow::Continue(());
+        }
+        if self.out.is_some() {
+            self.unsaid = None;
+        }
+        self.transmit(&ToGateway::Bye(reason))?;
+        Flow::Break(Ended::Quietly)
     }
 
     /// Carries out what a pairing wants; a breach ends the pairing, not the connection.
@@ -429,13 +473,24 @@ impl Running {
             self.interrupted = true;
             self.tell(event).await?;
         }
+        if self.quiet_at().is_some_and(|at| at <= self.now()) {
+            self.quiet = self.pairing.as_ref().and_then(Pairing::heard);
+            self.tell(Event::Quiet).await?;
+        }
         self.tell_path(false).await
     }
 
-    /// When somebody who was heard counts as there no more.
+    /// When the console's silence is to be told, unless it was.
+    fn quiet_at(&self) -> Option<Moment> {
+        let heard = self.pairing.as_ref().and_then(Pairing::heard);
+        heard.filter(|heard| self.quiet != Some(*heard)).map(|heard| heard + QUIET)
+    }
+
+    /// When somebody who was heard counts as there no more, or has been silent for too long.
     fn judge_again_at(&self) -> Option<Moment> {
         let open = self.broken.is_some() && !self.interrupted;
-        self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now())
+        let gone = self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now());
+        gone.into_iter().chain(self.quiet_at()).min()
     }
 
     fn has_way(&self) -> bool {
@@ -473,6 +528,15 @@ impl Running {
             .and_then(|()| aws_lc_rs::rand::fill(&mut secrets.nonce))
             .map_err(|_| Breach::Protocol("the system gives no random numbers".into()))?;
         Pairing::new(secrets, self.binding)
+    }
+}
+
+/// Reads on until the gateway has closed too: the system takes the goodbye back when the connection is dropped while something still
+/// comes in.
+async fn hear_out(stream: &mut futures_util::stream::SplitStream<Socketed>) {
+    let closed = async { while let Some(Ok(_)) = stream.next().await {} };
+    if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
+        tracing::debug!("the gateway did not answer the close");
     }
 }
 

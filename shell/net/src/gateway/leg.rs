@@ -21,8 +21,10 @@ const BATCH: usize = 32 * 1024;
 const CREDENTIALS_FOR: Duration = Duration::from_secs(3600);
 /// Time the STUN and TURN service has to make credentials.
 const INTRODUCE_WITHIN: Duration = Duration::from_secs(5);
-/// Time a leg has to answer the close.
+/// Time a leg has to hear the last word and answer the close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// What a leg may still have on its way then, in bytes.
+const CLOSE_BYTES: usize = 4 << 20;
 
 /// Serves a leg until either direction ends.
 pub(super) async fn run<W, S, E>(
@@ -37,12 +39,12 @@ pub(super) async fn run<W, S, E>(
     S: Stream<Item = Result<SocketMessage, E>> + Sink<SocketMessage> + Send,
     E: Send,
 {
-    let (mut sink, stream) = socket.split();
+    let (mut sink, mut stream) = socket.split();
     let mut introduced = false;
-    tokio::select! {
-        () = write(gateway, leg, &mut sink, orders, &mut introduced) => {}
-        () = read(gateway, leg, browser, stream, gate) => {}
-    }
+    let gone = tokio::select! {
+        () = write(gateway, leg, &mut sink, orders, &mut introduced) => false,
+        () = read(gateway, leg, browser, &mut stream, gate) => true,
+    };
     gateway.lock().outgoing.remove(&leg);
     gateway.drive_leg(leg, browser, |relay, now| relay.closed(leg, now));
     if let Some(service) = gateway.service.as_ref().filter(|_| introduced)
@@ -50,9 +52,28 @@ pub(super) async fn run<W, S, E>(
     {
         tracing::debug!(?leg, "the TURN server is gone already");
     }
+    let closed = async {
+        if sink.close().await.is_ok() && !gone {
+            hear_out(&mut stream).await;
+        }
+    };
     // A peer that does not answer the close must not hold the task.
-    if tokio::time::timeout(CLOSE_WITHIN, sink.close()).await.is_err() {
-        tracing::debug!(?leg, "leg did not take the close");
+    if tokio::time::timeout(CLOSE_WITHIN, closed).await.is_err() {
+        tracing::debug!(?leg, "leg did not answer the close");
+    }
+}
+
+/// Reads on until the leg has closed too. The system takes back what it has not delivered yet when a connection is dropped while
+/// something still comes in: without this a leg that talks would not hear the last word wherever the network is slow or loses.
+async fn hear_out<E>(stream: &mut (impl Stream<Item = Result<SocketMessage, E>> + Unpin)) {
+    let mut bytes = 0;
+    while let Some(Ok(message)) = stream.next().await {
+        if let SocketMessage::Frame(frame) = message {
+            bytes += frame.len();
+        }
+        if bytes > CLOSE_BYTES {
+            return;
+        }
     }
 }
 
@@ -61,7 +82,7 @@ async fn read<W: Website, E>(
     gateway: &Arc<Gateway<W>>,
     leg: LegId,
     browser: bool,
-    mut stream: impl Stream<Item = Result<SocketMessage, E>> + Unpin,
+    stream: &mut (impl Stream<Item = Result<SocketMessage, E>> + Unpin),
     mut gate: watch::Receiver<Gate>,
 ) {
     loop {

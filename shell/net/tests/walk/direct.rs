@@ -37,7 +37,7 @@ impl Seen {
                     }
                 }
                 Event::Interrupted(_) | Event::Resumed => self.interruptions += 1,
-                Event::Paired(_) | Event::Attempted(_) => {}
+                Event::Paired(_) | Event::Attempted(_) | Event::Quiet => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -2,7 +2,7 @@
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
 // The connection is interrupted for some seconds at "cut", his computer at "sleep", for good at "offline"; "keys" makes
 // new ones, "between" finds somebody in between. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower" and "old" are ways the path may stand.
-import type { Monitor, PathName, PathProblem, PathReport, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right } from '../../../packages/session/src/interface';
+import type { Monitor, PathName, PathProblem, PathReport, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right, ScreenReport } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
 
@@ -94,6 +94,13 @@ class FakeSession implements RemoteSession {
   }
 
   selectMonitor(_id: number): void {}
+  watchScreen(tell: (report: ScreenReport) => void): () => void {
+    const applet = { wait: 0.4, capture: 0.3, encode: 1.2, send: 0.2 };
+    const tellNow = (): void => tell({ path: this.path, fps: 30, bytesPerSecond: 57_400, applet, decode: 2.3, draw: 1.1, films: 1 });
+    const timer = setInterval(tellNow, 1000);
+    return () => clearInterval(timer);
+  }
+
   sendCombination(_c: 'ctrl_alt_del'): void {}
   typeText(_text: string): void {}
 
@@ -161,3 +168,5 @@ function draw(canvas: HTMLCanvasElement): void {
   c.font = '22px sans-serif';
   for (let row = 0; row < 8; row += 1) c.fillText(`Office printer ${row + 1} — paused`, 320, 250 + row * 64);
 }
+
+export function prepareGateway(_address: string): void {}

@@ -118,6 +118,16 @@ export class Channel {
     return this.traffic?.congested === true;
   }
 
+  /** How many inputs the partner has not confirmed yet. */
+  get unconfirmedInputs(): number {
+    return this.traffic?.unacknowledged('input').length ?? 0;
+  }
+
+  /** Bytes that came since the pairing began, on all paths. */
+  get received(): number {
+    return this.traffic?.received ?? 0;
+  }
+
   /** Whether there is a pairing that goes on once both ends are there again. */
   get held(): boolean {
     return this.traffic !== undefined;
@@ -279,6 +289,7 @@ export class Channel {
       message: (bytes, of) => mine(() => this.message(bytes, of)),
       opened: (path) => mine(() => this.opened(path)),
       failed: (path) => mine(() => this.failed(path)),
+      misunderstood: () => mine(() => this.startAfresh()),
       changed: () => mine(() => this.review()),
       broken: (error) => mine(() => this.break(error)),
     });
@@ -471,7 +482,7 @@ export class Channel {
     this.direct = undefined;
     direct?.close();
     traffic?.close();
-    const undelivered = traffic?.unacknowledged ?? [];
+    const undelivered = traffic?.unacknowledged('ordered') ?? [];
     if (undelivered.length > 0) this.events.undelivered?.(undelivered);
   }
 }

@@ -33,6 +33,8 @@ export class GatewayError extends Error {
 export interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
+  /** 0: connecting, 1: open; absent where a program's own sockets do not tell. */
+  readonly readyState?: number;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
@@ -161,10 +163,11 @@ export class GatewayLeg {
     const patience = this.options.patience ?? 10_000;
     this.timer = setTimeout(() => giveUp(new GatewayError('unreachable', `${address} does not answer`)), patience);
     socket.binaryType = 'arraybuffer';
-    socket.onopen = () => {
+    const hello = (): void => {
       const { role, account, credential, version, platform } = this.options;
       socket.send(encodeToGateway({ kind: 'hello', role, account, credential, version, platform }));
     };
+    socket.onopen = hello;
     socket.onmessage = (event: MessageEvent<unknown>) => this.receive(socket, event.data, giveUp);
     socket.onclose = () => {
       const error =
@@ -175,6 +178,8 @@ export class GatewayLeg {
     };
     // What went wrong follows with `close`; browsers say nothing here.
     socket.onerror = () => undefined;
+    // One that was prepared may be open already.
+    if (socket.readyState === 1) hello();
   }
 
   private receive(socket: Socket, data: unknown, giveUp: (error: GatewayError) => void): void {

@@ -1,7 +1,6 @@
 // Mouse and keyboard of the technician, as input messages. Everything is sent at once; only moves are held back while
 // the network has not taken what was sent before, and then only the newest counts.
 import { isModifier, textOf, usageOf } from './keys';
-import { type Fit, pictureBox, placeOf } from './place';
 import { cutText, utf8 } from './wire/codec';
 import { type Button, type Input, MAX_TEXT, MODIFIER, type Place } from './wire/input';
 
@@ -10,6 +9,8 @@ export interface InputTarget {
   send(input: Input): void;
   /** Whether the network has not yet taken what was sent. */
   congested(): boolean;
+  /** How many inputs the other computer has not confirmed yet. */
+  unconfirmed(): number;
   /** The monitor whose picture is shown. */
   monitor(): number;
 }
@@ -25,6 +26,8 @@ const BUTTONS: readonly [bit: number, button: Button][] = [
 const META_USAGES: ReadonlySet<number> = new Set([0xe3, 0xe7]);
 const CONTROL_LEFT = 0xe0;
 const RETRY_MOVE = 4;
+/** A held key repeats no further ahead of the other computer than this: it must not run on when it has come up. */
+const MAX_AHEAD = 8;
 
 /** Forwards the mouse: buttons, moves and the wheel. */
 export class Pointer {
@@ -112,7 +115,7 @@ export type KeyEvent = Pick<
   'code' | 'key' | 'repeat' | 'isComposing' | 'timeStamp' | 'getModifierState'
 >;
 
-/** Forwards the keyboard. Repetition is left to the computer on which the key is held. */
+/** Forwards the keyboard, also the repetitions of a held key: the other computer has none of its own. */
 export class Keyboard {
   private readonly held = new Map<string, { usage: number; since: number }>();
 
@@ -121,17 +124,17 @@ export class Keyboard {
   /** A key went down. `false`: it belongs to a composition, whose result comes as text. */
   down(event: KeyEvent): boolean {
     if (event.isComposing || event.key === 'Dead' || event.key === 'Process') return false;
-    if (event.repeat) return true;
     const usage = usageOf(event.code);
     const text = textOf(event.key);
     if (usage === 0 && text === '') return true;
+    if (event.repeat && !this.mayRepeat(event, usage)) return true;
     // Windows reports AltGr as the left Ctrl and the right Alt at the same moment: take that Ctrl back.
     const control = this.held.get('ControlLeft');
     if (event.code === 'AltRight' && control !== undefined && Math.abs(event.timeStamp - control.since) < 5) {
       this.held.delete('ControlLeft');
       this.target.send({ kind: 'key', down: false, usage: CONTROL_LEFT, modifiers: 0, text: '' });
     }
-    this.held.set(nameOf(event), { usage, since: event.timeStamp });
+    if (!event.repeat) this.held.set(nameOf(event), { usage, since: event.timeStamp });
     this.target.send({ kind: 'key', down: true, usage, modifiers: modifiersOf(event), text });
     return true;
   }
@@ -157,6 +160,11 @@ export class Keyboard {
   reset(): void {
     this.held.clear();
   }
+
+  /** A key that went down elsewhere, or was let go of meanwhile, must not come down by its repetitions. */
+  private mayRepeat(event: KeyEvent, usage: number): boolean {
+    return this.held.has(nameOf(event)) && !isModifier(usage) && this.target.unconfirmed() < MAX_AHEAD;
+  }
 }
 
 /** Keys without a code (some virtual keyboards) are told apart by what they type. */
@@ -171,7 +179,8 @@ function modifiersOf(event: KeyEvent): number {
     bit('Control', MODIFIER.control) |
     bit('Alt', MODIFIER.alt) |
     bit('Meta', MODIFIER.meta) |
-    bit('AltGraph', MODIFIER.altGraph) |
+    // Where the event of AltGr itself does not count it yet.
+    (event.key === 'AltGraph' ? MODIFIER.altGraph : bit('AltGraph', MODIFIER.altGraph)) |
     bit('CapsLock', MODIFIER.capsLock)
   );
 }
@@ -186,133 +195,4 @@ export function textPieces(text: string): string[] {
     rest = rest.subarray(piece.length);
   }
   return pieces;
-}
-
-/**
- * Forwards mouse and keyboard of a part of the page that shows `canvas`, as long as it has the focus. Returns what ends it.
- *
- * Keys go to an invisible text field, so that dead keys and input methods can compose.
- */
-export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, target: InputTarget): () => void {
-  const pointer = new Pointer(target);
-  const keyboard = new Keyboard(target);
-  const field = compositionField(stage);
-  const cleanUp = new AbortController();
-  const { signal } = cleanUp;
-  const on = <K extends keyof HTMLElementEventMap>(
-    of: HTMLElement,
-    types: readonly K[],
-    handle: (event: HTMLElementEventMap[K]) => void,
-  ): void => {
-    for (const type of types) of.addEventListener(type, handle, { signal, passive: false });
-  };
-  const place = (event: MouseEvent): Place => placeOn(canvas, event, target.monitor());
-  const letGo = (): void => {
-    pointer.reset();
-    keyboard.reset();
-    field.value = '';
-    target.send({ kind: 'release_all' });
-  };
-  const focus = (): void => field.focus({ preventScroll: true });
-
-  on(stage, ['pointerdown'], (event) => {
-    event.preventDefault();
-    focus();
-    if (event.target instanceof Element) event.target.setPointerCapture(event.pointerId);
-    pointer.at(place(event), event.buttons);
-  });
-  on(stage, ['pointermove', 'pointerup'], (event) => {
-    event.preventDefault();
-    pointer.at(place(event), event.buttons);
-  });
-  on(stage, ['pointercancel'], (event) => pointer.at(place(event), 0));
-  on(stage, ['wheel'], (event) => {
-    event.preventDefault();
-    pointer.wheel(place(event), event.deltaX, event.deltaY, event.deltaMode);
-  });
-  // The page's own menus, scrolling, dragging and history must not react to what is meant for the other computer.
-  on(stage, ['contextmenu', 'mousedown', 'mouseup', 'auxclick', 'dragstart', 'touchstart'], (event) =>
-    event.preventDefault(),
-  );
-  on(stage, ['focus'], focus);
-
-  for (const part of field.parentElement === stage ? [stage] : [stage, field]) {
-    on(part, ['keydown'], (event) => {
-      pointer.flush();
-      if (keyboard.down(event)) event.preventDefault();
-      event.stopPropagation();
-    });
-    on(part, ['keyup'], (event) => {
-      keyboard.up(event);
-      event.preventDefault();
-      event.stopPropagation();
-    });
-  }
-  const typed = (text: string): void => {
-    field.value = '';
-    for (const piece of textPieces(text)) target.send({ kind: 'text', text: piece });
-  };
-  on(field, ['compositionend'], (event) => typed(event.data));
-  on(field, ['input'], (event) => {
-    if (event instanceof InputEvent && !event.isComposing && event.inputType !== 'insertCompositionText') {
-      typed(field.value);
-    }
-  });
-  // Moving the focus between the stage and its own text field is no loss.
-  const lost = (event: FocusEvent): void => {
-    if (event.relatedTarget !== field && event.relatedTarget !== stage) letGo();
-  };
-  on(field, ['blur'], lost);
-  on(stage, ['blur'], lost);
-  document.addEventListener('visibilitychange', () => document.hidden && letGo(), { signal });
-
-  if (stage.contains(document.activeElement)) focus();
-  return () => {
-    if (signal.aborted) return;
-    cleanUp.abort();
-    const hadFocus = document.activeElement === field;
-    field.remove();
-    if (hadFocus) stage.focus({ preventScroll: true });
-    letGo();
-  };
-}
-
-function compositionField(stage: HTMLElement): HTMLTextAreaElement {
-  const field = stage.ownerDocument.createElement('textarea');
-  field.autocapitalize = 'off';
-  field.autocomplete = 'off';
-  field.spellcheck = false;
-  field.tabIndex = -1;
-  field.setAttribute('aria-hidden', 'true');
-  Object.assign(field.style, {
-    position: 'absolute',
-    left: '0',
-    top: '0',
-    width: '1px',
-    height: '1px',
-    padding: '0',
-    border: '0',
-    opacity: '0',
-    resize: 'none',
-    pointerEvents: 'none',
-  });
-  if (stage.tabIndex < 0) stage.tabIndex = 0;
-  stage.style.touchAction = 'none';
-  if (stage instanceof HTMLCanvasElement) stage.after(field);
-  else stage.append(field);
-  return field;
-}
-
-function placeOn(canvas: HTMLCanvasElement, event: MouseEvent, monitor: number): Place {
-  const outer = canvas.getBoundingClientRect();
-  // A transform scales the border too; its share of the rectangle stays the same.
-  const scaleX = canvas.offsetWidth > 0 ? outer.width / canvas.offsetWidth : 1;
-  const scaleY = canvas.offsetHeight > 0 ? outer.height / canvas.offsetHeight : 1;
-  const box = pictureBox(
-    { left: outer.left + canvas.clientLeft * scaleX, top: outer.top + canvas.clientTop * scaleY },
-    { width: canvas.clientWidth * scaleX, height: canvas.clientHeight * scaleY },
-    canvas,
-    getComputedStyle(canvas).objectFit as Fit,
-  );
-  return placeOf({ x: event.clientX, y: event.clientY }, box, canvas, monitor);
 }

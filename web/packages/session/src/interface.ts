@@ -1,9 +1,11 @@
 // What a page needs to know of a remote session, and nothing more.
 import { type PathReport } from './paths';
 import { type Right } from './wire/right';
+import { type ScreenReport } from './watching';
 import { type Monitor } from './wire/screen';
 
 export type { Monitor, Right };
+export type { ScreenReport } from './watching';
 export type { Candidates, DirectReport, PathName, PathProblem, PathReport } from './paths';
 
 export interface RemoteSessionOptions {
@@ -100,6 +102,8 @@ export interface RemoteSession {
   /** Gives a granted right back, or takes a request back. */
   release(right: Right): void;
   selectMonitor(id: number): void;
+  /** Tells once a second how the picture runs; returns what ends that. */
+  watchScreen(tell: (report: ScreenReport) => void): () => void;
   sendCombination(combination: 'ctrl_alt_del'): void;
   /** Types a text whatever the layouts are. */
   typeText(text: string): void;

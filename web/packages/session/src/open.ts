@@ -1,7 +1,8 @@
 // Opens a remote session in a page.
 import { ConsoleDirect } from './direct';
-import { attachInput } from './input';
+import { attachInput } from './attach_input';
 import { watchNetwork } from './network';
+import { connectToGateway } from './prepared';
 import { type RemoteSession, type RemoteSessionOptions } from './interface';
 import { CanvasSurface } from './screen/canvas';
 import { CanvasCursor } from './screen/cursor';
@@ -18,6 +19,7 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
     cursor: new CanvasCursor(canvas),
     attachInput: (stage, target) => attachInput(stage, canvas, target),
     watchNetwork,
+    connect: connectToGateway,
     direct: (host) => new ConsoleDirect(host),
     zstd: sharedZstd(),
     films: browserFilms(),

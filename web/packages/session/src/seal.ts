@@ -44,6 +44,8 @@ export interface SealEvents {
   packet(packet: Bytes, path: number): void;
   /** A frame did not open, or was none. */
   failed?(path: number): void;
+  /** Consoles only: the applet answered a second time before anything opened, so its first answer was to another commitment. */
+  misunderstood?(): void;
   /** The keys are made; the security code has six digits, and the transcript's 32 bytes are what a link's secret proves. */
   ready(code: string, transcript: Bytes): void;
   /** The pairing is over. */
@@ -81,6 +83,8 @@ export class Seal {
   private unopened: [frame: SealFrame, path: number][] = [];
   private nextCounter = 0;
   private failures = 0;
+  /** Something of the partner's has opened. */
+  private opened = false;
   private readonly window = new ReplayWindow();
   private readonly leaving = new InOrder();
   private readonly arriving = new InOrder();
@@ -180,7 +184,12 @@ export class Seal {
   }
 
   private take(frame: SealFrame, path: number): void {
-    if (this.phase === 'deriving' || this.phase === 'idle') {
+    const isConsole = this.options.role === 'console';
+    if (isConsole && frame.kind === 'sealed' && this.phase !== 'ready') {
+      // The applet seals nothing before the console has: this is of an earlier pairing, and was on its way when that ended.
+    } else if (isConsole && frame.kind === 'answer' && this.phase === 'ready' && !this.opened) {
+      this.events.misunderstood?.();
+    } else if (this.phase === 'deriving' || this.phase === 'idle') {
       if (this.unopened.length >= 64) this.break(new SealError('frame', 'too many frames in the handshake'));
       else this.unopened.push([frame, path]);
     } else if (this.phase === 'ready') {
@@ -271,6 +280,7 @@ export class Seal {
           return;
         }
         this.failures = 0;
+        this.opened = true;
         this.run(() => keys.opening.used(counter));
         if (!this.confirmed) {
           this.confirmed = true;

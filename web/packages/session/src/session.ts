@@ -19,6 +19,7 @@ import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
 import { cursorPixels, type ScreenEvents, ScreenView, type Surface } from './screen/view';
 import { type Zstd } from './screen/zstd';
+import { type ScreenReport, Watching } from './watching';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
@@ -69,6 +70,12 @@ export class ConsoleSession implements RemoteSession {
   private readonly attachments: Attachments;
   private readonly away: Away;
   private readonly linkCheck: LinkCheck;
+  private readonly watching = new Watching({
+    path: () => this.channel.path,
+    received: () => this.channel.received,
+    films: () => this.view?.filmCount ?? 0,
+    send: (message) => this.channel.send(message),
+  });
   /** The code of the pairing. */
   private code = '';
   private readonly unwatch: (() => void) | undefined;
@@ -109,6 +116,7 @@ export class ConsoleSession implements RemoteSession {
       this.parts.attachInput?.(stage, {
         send: (input) => this.sendInput(input),
         congested: () => this.channel.congested,
+        unconfirmed: () => this.channel.unconfirmedInputs,
         monitor: () => this.monitor,
       }),
     );
@@ -207,6 +215,10 @@ export class ConsoleSession implements RemoteSession {
   selectMonitor(id: number): void {
     this.wantedMonitor = id;
     if (this.consent.has('desktop_view')) this.openScreen();
+  }
+
+  watchScreen(tell: (report: ScreenReport) => void): () => void {
+    return this.watching.add(tell);
   }
 
   sendCombination(combination: 'ctrl_alt_del'): void {
@@ -310,6 +322,7 @@ export class ConsoleSession implements RemoteSession {
     if (this.view === undefined || !this.consent.has('desktop_view')) return;
     this.view.opened();
     this.channel.send({ kind: 'screen_resync' });
+    this.watching.opened();
   }
 
   /** Lines of a pairing that is over go again with the next one; each has its own number, so that none shows twice. */
@@ -364,6 +377,7 @@ export class ConsoleSession implements RemoteSession {
     const events: ScreenEvents = {
       seen: (number) => this.channel.send({ kind: 'screen_seen', number }),
       resync: () => this.channel.send({ kind: 'screen_resync' }),
+      drawn: (decode, draw) => this.watching.drawn(decode, draw),
       size: (width, height) => this.emitter.emit('size', width, height),
       corrupt: (error) => this.corrupt(error),
       hopeless: () => this.lose('screen_corrupt'),
@@ -453,6 +467,9 @@ export class ConsoleSession implements RemoteSession {
       case 'denied':
         this.emitter.emit('denied', message.right);
         return;
+      case 'screen_timings':
+        this.watching.heard(message);
+        return;
       case 'monitors':
         this.monitor = message.chosen;
         this.emitter.emit('monitors', message.list, message.chosen);
@@ -466,6 +483,7 @@ export class ConsoleSession implements RemoteSession {
       case 'screen_close':
       case 'screen_resync':
       case 'screen_seen':
+      case 'screen_watch':
       case 'path_offer':
       case 'path_answer':
       case 'path_candidate':
@@ -520,6 +538,7 @@ export class ConsoleSession implements RemoteSession {
     this.view.opened();
     const video = this.films === undefined ? 'none' : 'av1';
     this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor, video });
+    this.watching.opened();
   }
 
   private sendInput(input: Input): void {
@@ -565,6 +584,7 @@ export class ConsoleSession implements RemoteSession {
     this.linkCheck.end();
     this.away.end();
     this.unwatch?.();
+    this.watching.close();
     this.attachments.pause();
     this.enter(state, detail);
     this.consent.reset();

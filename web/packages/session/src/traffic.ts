@@ -27,6 +27,8 @@ export interface TrafficEvents {
   /** A packet opened that came on this path; its messages follow. */
   opened(path: number): void;
   failed(path: number): void;
+  /** The handshake has to begin anew. */
+  misunderstood(): void;
   /** A packet was taken, a path has come or gone, or time has passed: `carried` or `measured` may have changed. */
   changed(): void;
   broken(error: PairingError): void;
@@ -35,6 +37,8 @@ export interface TrafficEvents {
 export class Traffic {
   /** The link's name for the present connection to the gateway; `undefined` while there is none. */
   relay: number | undefined;
+  /** Bytes of frames that came, on all paths. */
+  received = 0;
   private readonly link = new Link();
   private readonly seal: Seal;
   private lastPath = 0;
@@ -55,6 +59,7 @@ export class Traffic {
       frame: (frame, path) => this.leave(frame, path),
       packet: (packet, path) => this.opened(packet, path),
       failed: (path) => this.events.failed(path),
+      misunderstood: () => this.events.misunderstood(),
       ready: (code, transcript) => this.events.ready(code, transcript),
       broken: (error) => this.events.broken(error),
     });
@@ -95,9 +100,9 @@ export class Traffic {
     return this.relay === undefined ? undefined : this.link.silentSince(this.relay);
   }
 
-  /** Ordered messages that the partner has not acknowledged. */
-  get unacknowledged(): Bytes[] {
-    return this.link.unacknowledged('ordered');
+  /** Messages of a class that the partner has not acknowledged. */
+  unacknowledged(of: 'ordered' | 'input'): Bytes[] {
+    return this.link.unacknowledged(of);
   }
 
   /** Begins the handshake. */
@@ -131,6 +136,7 @@ export class Traffic {
     this.flush();
     return {
       frame: (frame) => {
+        this.received += frame.length;
         // Nothing else travels here; what is no sealed frame is none of the partner's.
         if (this.ports.has(path) && frame[0] === SEAL_KIND.sealed) this.seal.receive(frame, path);
       },
@@ -146,6 +152,7 @@ export class Traffic {
 
   /** Takes a frame that came by the gateway. */
   receive(frame: Bytes): void {
+    this.received += frame.length;
     if (this.relay !== undefined) this.seal.receive(frame, this.relay);
   }
 

@@ -1,5 +1,6 @@
 // Makes the first picture as quick as the later ones: decoder, its compiled code, keys and canvas are ready beforehand.
 import { Picture, type Rectangle } from './screen/picture';
+import { browserFilms } from './screen/webcodecs';
 import { sharedZstd } from './screen/zstd';
 import { Seal } from './seal';
 import { type Bytes } from './wire/codec';
@@ -16,6 +17,7 @@ export async function warmUp(): Promise<void> {
     for (let round = 0; round < ROUNDS; round += 1) zstd.decode(TINY_ZSTD, 4);
     draw();
     await shakeHands();
+    await browserFilms();
   } catch (error) {
     // What does not work here fails again, with a clear message, when a session is opened.
     console.warn('warming up has failed', error);

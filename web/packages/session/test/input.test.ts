@@ -8,11 +8,15 @@ import { type Input } from '../src/wire/input';
 class Target implements InputTarget {
   sent: Input[] = [];
   busy = false;
+  behind = 0;
   send(input: Input): void {
     this.sent.push(input);
   }
   congested(): boolean {
     return this.busy;
+  }
+  unconfirmed(): number {
+    return this.behind;
   }
   monitor(): number {
     return 255;
@@ -162,12 +166,11 @@ const message = (down: boolean, usage: number, text = '', modifiers = 0) => {
   return { kind: 'key', down, usage, modifiers, text };
 };
 
-test('keys with their text and modifiers; repetition is left to the other computer', () => {
+test('keys with their text and modifiers', () => {
   const target = new Target();
   const keyboard = new Keyboard(target);
   keyboard.down(key('ShiftLeft', 'Shift', { held: ['Shift'] }));
   keyboard.down(key('KeyA', 'A', { held: ['Shift', 'CapsLock'] }));
-  keyboard.down(key('KeyA', 'A', { held: ['Shift'], repeat: true }));
   keyboard.up(key('KeyA', 'A', { held: ['Shift'] }));
   keyboard.up(key('ShiftLeft', 'Shift'));
   keyboard.up(key('KeyB', 'b'));
@@ -177,6 +180,39 @@ test('keys with their text and modifiers; repetition is left to the other comput
     message(false, 0x04, '', 1),
     message(false, 0xe1),
   ]);
+});
+
+test('a held key repeats, but not far ahead of the other computer; modifiers do not', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('KeyA', 'a'));
+  keyboard.down(key('KeyA', 'a', { repeat: true }));
+  keyboard.down(key('KeyA', 'A', { repeat: true, held: ['Shift'] }));
+  target.behind = 8;
+  for (let more = 0; more < 50; more += 1) keyboard.down(key('KeyA', 'a', { repeat: true }));
+  keyboard.up(key('KeyA', 'a'));
+  expect(target.sent).toEqual([
+    message(true, 0x04, 'a'),
+    message(true, 0x04, 'a'),
+    message(true, 0x04, 'A', 1),
+    message(false, 0x04),
+  ]);
+  target.behind = 0;
+  target.sent = [];
+  keyboard.down(key('ShiftLeft', 'Shift', { held: ['Shift'] }));
+  keyboard.down(key('ShiftLeft', 'Shift', { held: ['Shift'], repeat: true }));
+  expect(target.sent).toEqual([message(true, 0xe1, '', 1)]);
+});
+
+test('a key that was let go of here, or went down elsewhere, does not come down by its repetitions', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('KeyA', 'a', { repeat: true }));
+  keyboard.down(key('Delete', 'Delete'));
+  keyboard.reset();
+  keyboard.down(key('Delete', 'Delete', { repeat: true }));
+  keyboard.up(key('Delete', 'Delete'));
+  expect(target.sent).toEqual([message(true, 0x4c)]);
 });
 
 test('Ctrl+V stays a key', () => {
@@ -198,6 +234,14 @@ test('the Ctrl that Windows adds to AltGr is taken back', () => {
     message(true, 0xe6, '', 16),
     message(true, 0x08, '€', 16),
   ]);
+});
+
+test('AltGr says what it is, also where its own event does not count it', () => {
+  const target = new Target();
+  const keyboard = new Keyboard(target);
+  keyboard.down(key('AltRight', 'AltGraph'));
+  keyboard.down(key('AltRight', 'Alt', { held: ['Alt'] }));
+  expect(target.sent).toEqual([message(true, 0xe6, '', 16), message(true, 0xe6, '', 4)]);
 });
 
 test('keys that macOS keeps to itself while Command is held are let go with it', () => {

@@ -94,6 +94,26 @@ test('an applet that holds no seal any more begins anew: no grants, the charter 
   expect(second.pairings).toBe(1);
 });
 
+test('an answer to the console before does not leave the next one with keys that nobody else has', async () => {
+  const world = await connected(true);
+  const { gateway, session, log } = world;
+  const early = gateway.frames.find(([role, [kind]]) => role === 'applet' && kind === SEAL_KIND.answer)![1];
+  world.applet.channel.bye('lost');
+  await until(() => log.includes('state reconnecting partner'));
+  let answers = 0;
+  gateway.tamper = (role, bytes) => {
+    const late = role === 'applet' && bytes[0] === SEAL_KIND.answer && (answers += 1) === 1;
+    return late ? [early, bytes] : [bytes];
+  };
+  const codes: string[] = [];
+  session.on('security_code', (code) => codes.push(code));
+  const second = new Applet(gateway, true);
+  await second.take('charter');
+  session.sendChat('heard');
+  expect((await second.take('chat')).text).toBe('heard');
+  expect([answers, second.broken, codes.at(-1)]).toEqual([2, undefined, second.code]);
+});
+
 test('a partner that leaves on purpose is not waited for', async () => {
   const world = await connected(true);
   await granted(world, ['desktop_view']);

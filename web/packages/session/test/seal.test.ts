@@ -16,12 +16,14 @@ class End {
   code: string | undefined;
   transcript: Bytes | undefined;
   error: SealError | undefined;
+  misunderstandings = 0;
   readonly seal: Seal;
 
   constructor(options: SealOptions) {
     this.seal = new Seal(options, {
       frame: (frame) => this.frames.push(frame),
       packet: (packet) => this.packets.push(packet),
+      misunderstood: () => (this.misunderstandings += 1),
       ready: (code, transcript) => ([this.code, this.transcript] = [code, transcript]),
       broken: (error) => (this.error = error),
     });
@@ -215,6 +217,49 @@ test('frames out of order in the handshake are refused', async () => {
   console.seal.receive(commit);
   await until(() => console.error !== undefined);
   expect(console.error?.fault).toBe('frame');
+});
+
+test('what the applet sealed for the console before does not disturb the handshake of the next one', async () => {
+  const before = await pair();
+  before.console.seal.seal(Uint8Array.of(1));
+  before.applet.seal.receive(await before.console.frame());
+  for (let count = 0; count < 200; count += 1) before.applet.seal.seal(Uint8Array.of(count));
+  await until(() => before.applet.frames.length === 200);
+  const [console, applet] = [new End({ role: 'console', binding }), new End({ role: 'applet', binding })];
+  console.seal.start();
+  applet.seal.start();
+  const late = (): void => before.applet.frames.splice(0, 60).forEach((frame) => console.seal.receive(frame));
+  late();
+  applet.seal.receive(await console.frame());
+  late();
+  console.seal.receive(await applet.frame());
+  late();
+  applet.seal.receive(await console.frame());
+  await until(() => console.code !== undefined && applet.code !== undefined);
+  console.seal.seal(Uint8Array.of(7));
+  applet.seal.receive(await console.frame());
+  await until(() => applet.packets.length === 1);
+  expect([console.error, console.code]).toEqual([undefined, applet.code]);
+});
+
+test('an answer to the commitment of another console is noticed by the one that comes after it', async () => {
+  const { console, applet } = await pair();
+  const another = new End({ role: 'applet', binding });
+  another.seal.start();
+  const other = new End({ role: 'console', binding });
+  other.seal.start();
+  another.seal.receive(await other.frame());
+  const answer = await another.frame();
+  console.seal.receive(answer);
+  expect([console.misunderstandings, console.error]).toEqual([1, undefined]);
+  // Once something has opened it is a forgery like any other.
+  console.seal.seal(Uint8Array.of(1));
+  applet.seal.receive(await console.frame());
+  applet.seal.seal(Uint8Array.of(2));
+  console.seal.receive(await applet.frame());
+  await until(() => console.packets.length === 1);
+  console.seal.receive(answer);
+  expect(console.misunderstandings).toBe(1);
 });
 
 test('changed, repeated and foreign frames are dropped, the others arrive', async () => {

@@ -34,6 +34,14 @@ fn working() -> Stage {
 }
 
 #[test]
+fn a_console_that_falls_silent_holds_nothing_any_more_and_keeps_its_grants() {
+    let mut stage = working();
+    assert_eq!(stage.happens(Happening::Quiet), [Deed::LetGo]);
+    assert!(matches!(stage.hears(motion())[..], [Deed::Inject(..)]), "it is heard again");
+    assert_eq!(Stage::new().happens(Happening::Quiet), [], "without a console nothing is held");
+}
+
+#[test]
 fn an_interruption_stops_everything_at_once_and_takes_no_grant() {
     for far in [Far::Server, Far::Technician] {
         let mut stage = working();

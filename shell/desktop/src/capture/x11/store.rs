@@ -8,10 +8,12 @@ use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, Rectangle};
 use crate::DesktopError;
 use crate::connection::Connection;
 use crate::memory::SharedMemory;
+use crate::pixels::PixelFormat;
 
 /// The picture as last fetched.
 pub struct Store {
     pixels: Vec<u32>,
+    format: PixelFormat,
     /// Absent where the server cannot share memory (a display over the network); then pictures travel through the connection.
     shared: Option<(SharedMemory, shm::Seg)>,
 }
@@ -19,12 +21,14 @@ pub struct Store {
 impl Store {
     /// A black picture of this size.
     pub fn new(connection: &Connection, area: Rectangle) -> Result<Store, DesktopError> {
+        let format = PixelFormat::of(connection)?;
         let size = usize::from(area.width) * usize::from(area.height);
-        let shared = share(connection, size)?;
+        // Four bytes for a pixel have room for the padded rows of every place.
+        let shared = share(connection, size * 4)?;
         if shared.is_none() {
             tracing::warn!("the display shares no memory; pictures will be slow");
         }
-        Ok(Store { pixels: vec![0; size], shared })
+        Ok(Store { pixels: vec![0; size], format, shared })
     }
 
     /// Rows of `0x00RRGGBB` pixels without gaps.
@@ -49,19 +53,21 @@ impl Store {
             let mut offset = 0;
             for place in places {
                 let (left, top) = corner(place);
-                let bytes = u32::try_from(offset * 4).unwrap_or(u32::MAX);
+                let bytes = u32::try_from(offset).unwrap_or(u32::MAX);
                 let request =
                     x.shm_get_image(root, left, top, place.width, place.height, !0, format, *segment, bytes)?;
                 open.push((place, offset, request));
-                offset += place.area();
+                offset += self.format.row(usize::from(place.width)) * usize::from(place.height);
             }
+            // All replies first: the server no longer writes when the memory is read.
+            let mut filled = Vec::with_capacity(open.len());
             for (place, offset, request) in open {
                 request.reply()?;
-                for row in 0..usize::from(place.height) {
-                    let to = (usize::from(place.y) + row) * width + usize::from(place.x);
-                    let side = usize::from(place.width);
-                    memory.read(offset + row * side, &mut self.pixels[to..to + side]);
-                }
+                filled.push((place, offset));
+            }
+            for (place, offset) in filled {
+                let bytes = self.format.row(usize::from(place.width)) * usize::from(place.height);
+                take(&self.format, &mut self.pixels, width, *place, memory.bytes(offset, bytes));
             }
             return Ok(());
         }
@@ -70,14 +76,7 @@ impl Store {
             let image = x
                 .get_image(ImageFormat::Z_PIXMAP, root, left, top, place.width, place.height, !0)?
                 .reply()?;
-            let rows = image.data.chunks_exact(usize::from(place.width) * 4);
-            for (row, bytes) in rows.enumerate() {
-                let to = (usize::from(place.y) + row) * width + usize::from(place.x);
-                let words = bytes
-                    .chunks_exact(4)
-                    .map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]) & 0x00ff_ffff);
-                self.pixels[to..].iter_mut().zip(words).for_each(|(pixel, word)| *pixel = word);
-            }
+            take(&self.format, &mut self.pixels, width, *place, &image.data);
         }
         Ok(())
     }
@@ -92,7 +91,17 @@ impl Store {
     }
 }
 
-fn share(connection: &Connection, words: usize) -> Result<Option<(SharedMemory, shm::Seg)>, DesktopError> {
+/// Puts what the server sent for a place into the picture, whose rows are `width` long.
+fn take(format: &PixelFormat, pixels: &mut [u32], width: usize, place: Rect, data: &[u8]) {
+    let side = usize::from(place.width);
+    let rows = data.chunks_exact(format.row(side)).take(usize::from(place.height));
+    for (row, bytes) in rows.enumerate() {
+        let to = (usize::from(place.y) + row) * width + usize::from(place.x);
+        format.unpack(bytes, &mut pixels[to..to + side]);
+    }
+}
+
+fn share(connection: &Connection, bytes: usize) -> Result<Option<(SharedMemory, shm::Seg)>, DesktopError> {
     if connection.x.extension_information(shm::X11_EXTENSION_NAME)?.is_none() {
         return Ok(None);
     }
@@ -100,7 +109,7 @@ fn share(connection: &Connection, words: usize) -> Result<Option<(SharedMemory, 
     if (version.major_version, version.minor_version) < (1, 2) {
         return Ok(None);
     }
-    let memory = SharedMemory::new(words)?;
+    let memory = SharedMemory::new(bytes)?;
     let segment = connection.x.generate_id()?;
     match connection.x.shm_attach_fd(segment, memory.share()?, false)?.check() {
         Ok(()) => Ok(Some((memory, segment))),

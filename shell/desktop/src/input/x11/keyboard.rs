@@ -81,9 +81,11 @@ impl Keyboard {
             // What they change is in the text of the keys that follow; Pause belongs to the end user.
             return Ok(());
         }
-        if let Some(Held::Key(_)) = self.held.get(&usage).filter(|_| usage != 0) {
-            // The X server repeats keys that are held.
-            return Ok(());
+        if let Some(Held::Key(keycode)) = self.held.get(&usage).copied().filter(|_| usage != 0) {
+            return self.press_again(hands, keycode);
+        }
+        if !usage::is_modifier(usage) {
+            self.lift_forgotten(hands, modifiers)?;
         }
         if printable && (altgr || !command) {
             return self.press_text(hands, usage, text);
@@ -97,12 +99,44 @@ impl Keyboard {
         let by_name = if printable { plain(text, self)? } else { None };
         let usage_here = if text.is_empty() { usage::without_num_lock(usage) } else { usage };
         let Some(keycode) = by_name.or_else(|| usage::keycode(usage_here)) else { return Ok(()) };
-        hands.guarded(Target::Focus, || hands.fake(KEY_PRESS_EVENT, keycode))?;
-        if usage == 0 {
-            return hands.fake(KEY_RELEASE_EVENT, keycode);
+        let missing = self.missing(hands, usage, modifiers)?;
+        hands.guarded(Target::Focus, || {
+            missing.iter().try_for_each(|key| hands.fake(KEY_PRESS_EVENT, *key))?;
+            hands.hold(keycode)?;
+            missing.iter().rev().try_for_each(|key| hands.fake(KEY_RELEASE_EVENT, *key))?;
+            if usage == 0 { hands.fake(KEY_RELEASE_EVENT, keycode) } else { Ok(()) }
+        })?;
+        if usage != 0 {
+            self.held.insert(usage, Held::Key(keycode));
         }
-        self.held.insert(usage, Held::Key(keycode));
         Ok(())
+    }
+
+    /// Lets go of modifiers that are not down at the technician's any more although their release never came: some systems keep it to
+    /// themselves.
+    fn lift_forgotten(&mut self, hands: &Hands, down: Modifiers) -> Result<(), DesktopError> {
+        let forgotten = |usage: u16| usage::is_modifier(usage) && usage::modifiers(usage) & down.0 == 0;
+        let keys: Vec<u16> = self.held.keys().copied().filter(|usage| forgotten(*usage)).collect();
+        keys.into_iter().try_for_each(|usage| self.release(hands, usage))
+    }
+
+    /// Keys for the modifiers that are down at the technician's and not here: they were let go of while the way was interrupted.
+    fn missing(&self, hands: &Hands, usage: u16, down: Modifiers) -> Result<Vec<Keycode>, DesktopError> {
+        if usage::is_modifier(usage) || usage::MAKES.iter().all(|(bit, _)| !down.has(*bit)) {
+            return Ok(Vec::new());
+        }
+        let here = State::read(&hands.connection)?.down;
+        let keys = usage::MAKES.iter().filter(|(bit, _)| down.has(*bit));
+        let keys = keys.filter_map(|(_, makes)| usage::keycode(*makes));
+        Ok(keys.filter(|key| self.layout.modifier(*key) & !here != 0).collect())
+    }
+
+    /// A key that is down already was pressed: the technician's keyboard repeats it. Modifiers do not repeat.
+    fn press_again(&self, hands: &Hands, keycode: Keycode) -> Result<(), DesktopError> {
+        if self.layout.modifier(keycode) != 0 {
+            return Ok(());
+        }
+        hands.guarded(Target::Focus, || hands.repeat(keycode))
     }
 
     /// A key of the technician came up.
@@ -130,7 +164,7 @@ impl Keyboard {
             let state = State::read(&hands.connection)?;
             let (ways, borrowing) = self.plan(rest, state)?;
             if !borrowing.is_empty() {
-                self.borrowed.lend(&hands.connection, &self.layout, &borrowing)?;
+                self.borrowed.lend(&hands.connection, &borrowing)?;
             }
             for ways in ways.chunks(BETWEEN_LOOKS) {
                 hands.guarded(Target::Focus, || {
@@ -163,7 +197,7 @@ impl Keyboard {
 
     /// Returns the borrowed keys.
     pub fn give_back(&mut self, connection: &Connection) -> Result<(), DesktopError> {
-        self.borrowed.give_back(connection, &self.layout)
+        self.borrowed.give_back(connection)
     }
 
     fn press_text(&mut self, hands: &Hands, usage: u16, text: &str) -> Result<(), DesktopError> {
@@ -171,12 +205,12 @@ impl Keyboard {
         if let (Some(character), None) = (characters.next(), characters.next()) {
             let state = State::read(&hands.connection)?;
             let stroke = self.layout.stroke(character, state.group, state.locked, self.borrowed.keys());
-            // A key that types this under the modifiers as they are is held, so that games and repetition work.
+            // A key that types this under the modifiers as they are is held, so that games work.
             let held = stroke.filter(|stroke| {
                 usage != 0 && stroke.group == state.group && stroke.modifiers == state.down & disturbing()
             });
             if let Some(stroke) = held {
-                hands.guarded(Target::Focus, || hands.fake(KEY_PRESS_EVENT, stroke.keycode))?;
+                hands.guarded(Target::Focus, || hands.hold(stroke.keycode))?;
                 self.held.insert(usage, Held::Key(stroke.keycode));
                 return Ok(());
             }

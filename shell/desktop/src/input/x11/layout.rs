@@ -34,7 +34,6 @@ pub struct Layout {
     shift: Option<Keycode>,
     /// Keys without any meaning.
     pub unused: Vec<Keycode>,
-    pub symbols_per_key: u8,
     /// First name of each key in the core protocol's eyes.
     core: Vec<u32>,
 }
@@ -87,7 +86,6 @@ impl Layout {
             level3: None,
             shift: None,
             unused: unused.collect(),
-            symbols_per_key: core.keysyms_per_keycode,
             core: core.keysyms.chunks_exact(per_key).map(|names| names[0]).collect(),
         };
         // The keymap starts at its own first key, which is the connection's unless the server is odd.
@@ -103,7 +101,10 @@ impl Layout {
     /// The modifiers a key sets while it is down.
     pub fn modifier(&self, keycode: Keycode) -> u16 {
         let rows = self.modifiers.iter().enumerate().filter(|(_, keys)| keys.contains(&keycode));
-        rows.fold(0, |mask, (index, _)| mask | 1 << index)
+        let own = rows.fold(0, |mask, (index, _)| mask | 1 << index);
+        // The key that people press for AltGr is often not in the table, but another that stands for its meaning.
+        let level3 = self.level3.filter(|_| self.name(keycode) == keysym::LEVEL3_SHIFT);
+        own | level3.map_or(0, |(_, mask)| mask)
     }
 
     /// Keys to hold for these modifiers, of Shift and AltGr.

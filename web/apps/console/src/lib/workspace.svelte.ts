@@ -1,10 +1,11 @@
 // One support session that is open in this window: the link to the end user, the chat, what is granted.
 // It lives on while another tab is shown; the canvas belongs to it and moves in and out of the page.
 import type { ChatLine, Connection, Session } from '@belay/api';
-import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right } from '@belay/session';
+import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right, type ScreenReport } from '@belay/session';
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
+import { nearest } from './nearest';
 import { isOpen } from './label';
 import { linkSecrets } from './link-secrets';
 import { isAway } from './tools';
@@ -103,6 +104,7 @@ export class Workspace {
     this.consent = { desktop_view: 'none', remote_control: 'none' };
     this.session = connection.session;
     const { gateways, ticket, binding, charter } = connection;
+    nearest.heard(gateways);
     const renew = (): Promise<Connection> => this.#renew();
     const secret = linkSecrets.of(this.id, Date.now());
     const remote = openRemoteSession({
@@ -236,8 +238,17 @@ export class Workspace {
     this.#remote?.selectMonitor(monitor);
   }
 
+  /** Tells once a second how the picture runs; returns what ends that. */
+  watchScreen(tell: (report: ScreenReport) => void): (() => void) | undefined {
+    return this.#remote?.watchScreen(tell);
+  }
+
   ctrlAltDel(): void {
     this.#remote?.sendCombination('ctrl_alt_del');
+  }
+
+  typeText(text: string): void {
+    this.#remote?.typeText(text);
   }
 
   attachInput(stage: HTMLElement): (() => void) | undefined {

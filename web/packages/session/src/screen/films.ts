@@ -19,7 +19,7 @@ export type OpenFilm = (width: number, height: number) => FilmDecoder;
 /** Streams at once. */
 const MAX_STREAMS = 4;
 /** Pixels of one film. */
-const MAX_FILM_PIXELS = 1 << 22;
+const MAX_FILM_PIXELS = 1 << 24;
 /** A frame that takes longer than this, in milliseconds, will never come. */
 const PATIENCE = 4000;
 
@@ -42,6 +42,11 @@ export class Films {
   private readonly stills = new Map<number, { to: Rectangle; still: Still }>();
 
   constructor(private readonly open: OpenFilm | undefined) {}
+
+  /** How many go on. */
+  get count(): number {
+    return this.live.size;
+  }
 
   /** Hands a frame to its decoder, or ends a film. Throws `ScreenError`. */
   take(operation: FilmOperation, scene: Scene): void {

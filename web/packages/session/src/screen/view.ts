@@ -21,6 +21,8 @@ export interface Surface {
 export interface ScreenEvents {
   seen(number: number): void;
   resync(): void;
+  /** A capture was drawn; how many milliseconds it took to decode and to draw. */
+  drawn?(decode: number, draw: number): void;
   size(width: number, height: number): void;
   /** An update was corrupt; the viewer has asked for everything anew. */
   corrupt(error: ScreenError): void;
@@ -43,6 +45,8 @@ export class ScreenView {
   private asked = false;
   private corruptInRow = 0;
   private dirty: Rectangle[] = [];
+  /** Milliseconds that the capture under way has taken to decode so far. */
+  private decodeTime = 0;
   private readonly films: Films;
   private scene: Scene = emptyScene();
   /** A capture whose frames of video are being decoded: what comes meanwhile waits in the queue. */
@@ -60,6 +64,11 @@ export class ScreenView {
     openFilm?: OpenFilm,
   ) {
     this.films = new Films(openFilm);
+  }
+
+  /** Places that are shown as video. */
+  get filmCount(): number {
+    return this.films.count;
   }
 
   /** The screen was opened (again): updates of an earlier opening no longer fit. */
@@ -105,6 +114,7 @@ export class ScreenView {
       this.resync();
       return;
     }
+    const start = performance.now();
     try {
       this.change(update);
     } catch (error) {
@@ -114,6 +124,7 @@ export class ScreenView {
     }
     this.held = update.number;
     this.asked = false;
+    this.decodeTime += performance.now() - start;
     if (update.more) return;
     if (this.scene.changes.size === 0) this.draw(update.number, NOTHING_DECODED);
     else void this.drawDecoded(update.number);
@@ -121,6 +132,7 @@ export class ScreenView {
 
   private async drawDecoded(number: number): Promise<void> {
     const { opening, scene } = this;
+    const start = performance.now();
     this.decoding = true;
     let fault: ScreenError | undefined;
     let decoded = NOTHING_DECODED;
@@ -135,6 +147,7 @@ export class ScreenView {
       return;
     }
     this.decoding = false;
+    this.decodeTime += performance.now() - start;
     if (fault === undefined) this.draw(number, decoded);
     else this.recover(fault);
     while (!this.decoding && opening === this.opening) {
@@ -148,10 +161,13 @@ export class ScreenView {
   private draw(number: number, decoded: ReadonlyMap<number, Still>): void {
     const dirty = mergeRectangles([...this.dirty, ...this.scene.uncovered]);
     this.corruptInRow = 0;
+    const start = performance.now();
     this.surface.draw(dirty);
     for (const { to, still } of this.films.show(this.scene, decoded, dirty)) this.surface.cover(still, to);
     this.dirty = [];
     this.scene = emptyScene();
+    this.events.drawn?.(this.decodeTime, performance.now() - start);
+    this.decodeTime = 0;
     this.events.seen(number);
   }
 
@@ -208,6 +224,7 @@ export class ScreenView {
   private forget(): void {
     this.held = 0;
     this.dirty = [];
+    this.decodeTime = 0;
     this.films.drop(this.scene);
     this.films.clear();
     this.scene = emptyScene();

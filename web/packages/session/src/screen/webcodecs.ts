@@ -47,8 +47,15 @@ class BrowserDecoder implements FilmDecoder {
   }
 }
 
-/** Makes decoders, if this browser has the one that is needed. */
-export async function browserFilms(): Promise<OpenFilm | undefined> {
+let shared: Promise<OpenFilm | undefined> | undefined;
+
+/** What makes decoders, if this browser has the one that is needed; the browser is asked once. */
+export function browserFilms(): Promise<OpenFilm | undefined> {
+  shared ??= askBrowser();
+  return shared;
+}
+
+async function askBrowser(): Promise<OpenFilm | undefined> {
   if (typeof VideoDecoder === 'undefined') return undefined;
   try {
     const { supported } = await VideoDecoder.isConfigSupported(settings(640, 360));

@@ -8,12 +8,15 @@ import {
   type Monitor,
   readCursorShape,
   readMonitors,
+  readScreenTimings,
   readScreenUpdate,
   readVideoFormat,
+  type ScreenTimings,
   type ScreenUpdate,
   type VideoFormat,
   writeCursorShape,
   writeMonitors,
+  writeScreenTimings,
   writeScreenUpdate,
   writeVideoFormat,
 } from './screen';
@@ -68,6 +71,8 @@ export type Message =
   | { kind: 'monitors'; chosen: number; list: Monitor[] }
   | ({ kind: 'cursor_shape' } & CursorShape)
   | { kind: 'screen_resync' }
+  | { kind: 'screen_watch'; on: boolean }
+  | ({ kind: 'screen_timings' } & ScreenTimings)
   | ({ kind: 'screen_update' } & ScreenUpdate)
   | { kind: 'cursor_position'; x: number; y: number }
   | { kind: 'screen_seen'; number: number }
@@ -102,6 +107,8 @@ export const MESSAGES = {
   path_answer: { byte: 0x31, class: 'ordered', sender: 'applet' },
   path_candidate: { byte: 0x32, class: 'ordered', sender: 'either' },
   path_gone: { byte: 0x33, class: 'ordered', sender: 'either' },
+  screen_watch: { byte: 0x50, class: 'ordered', sender: 'console' },
+  screen_timings: { byte: 0x51, class: 'ordered', sender: 'applet' },
   screen_update: { byte: 0x60, class: 'screen', sender: 'applet' },
   cursor_position: { byte: 0x61, class: 'cursor', sender: 'applet' },
   screen_seen: { byte: 0x62, class: 'seen', sender: 'console' },
@@ -182,6 +189,12 @@ export function encodeMessage(message: Message): Bytes {
       break;
     case 'cursor_shape':
       writeCursorShape(w, message);
+      break;
+    case 'screen_watch':
+      w.flag(message.on);
+      break;
+    case 'screen_timings':
+      writeScreenTimings(w, message);
       break;
     case 'screen_update':
       writeScreenUpdate(w, message);
@@ -264,6 +277,10 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
       return { kind, ...readMonitors(r) };
     case 'cursor_shape':
       return { kind, ...readCursorShape(r) };
+    case 'screen_watch':
+      return { kind, on: r.flag('watch') };
+    case 'screen_timings':
+      return { kind, ...readScreenTimings(r) };
     case 'screen_update':
       return { kind, ...readScreenUpdate(r) };
     case 'cursor_position':

@@ -115,3 +115,30 @@ export function writeScreenUpdate(w: Writer, update: ScreenUpdate): void {
   w.u32(update.number).u32(update.base).u16(update.width).u16(update.height);
   w.flag(update.more).u32(update.rawLength).raw(update.operationsZstd);
 }
+
+/** How long one stage took over some captures, in microseconds. */
+export interface Stage {
+  mean: number;
+  longest: number;
+}
+
+/** How long the applet's stages took over the captures since its last report. */
+export interface ScreenTimings {
+  captures: number;
+  /** From the news that something was painted to the capture. */
+  wait: Stage;
+  capture: Stage;
+  encode: Stage;
+  /** From there until the network has it, sealed. */
+  send: Stage;
+}
+
+export function readScreenTimings(r: Reader): ScreenTimings {
+  const stage = (): Stage => ({ mean: r.u32(), longest: r.u32() });
+  return { captures: r.u16(), wait: stage(), capture: stage(), encode: stage(), send: stage() };
+}
+
+export function writeScreenTimings(w: Writer, { captures, wait, capture, encode, send }: ScreenTimings): void {
+  w.u16(captures);
+  for (const stage of [wait, capture, encode, send]) w.u32(stage.mean).u32(stage.longest);
+}

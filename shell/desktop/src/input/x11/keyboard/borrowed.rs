@@ -5,9 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use x11rb::protocol::xproto::{ConnectionExt as _, Keycode};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::xkb::{ConnectionExt as _, KeySymMap, MapPart, SetMapAux, SetMapFlags, VMod};
+use x11rb::protocol::xproto::{ConnectionExt as _, Keycode, Keysym};
 
-use super::super::layout::Layout;
+use super::super::layout::{CORE_KEYBOARD, Layout};
 use crate::DesktopError;
 use crate::connection::Connection;
 use crate::input::keysym;
@@ -16,6 +18,11 @@ use crate::input::keysym;
 const DIGEST: Duration = Duration::from_millis(250);
 /// How long programs get to notice new meanings before strokes come.
 const NOTICE: Duration = Duration::from_millis(25);
+
+/// The name of a key without a meaning.
+const NOTHING: Keysym = 0;
+/// The type of keys on which modifiers change nothing; always the first.
+const ONE_LEVEL: u8 = 0;
 
 struct Key {
     keycode: Keycode,
@@ -76,19 +83,18 @@ impl Borrowed {
     pub fn lend(
         &mut self,
         connection: &Connection,
-        layout: &Layout,
         borrowing: &[(Keycode, char)],
     ) -> Result<(), DesktopError> {
         let lent = |key: &&Key| borrowing.iter().any(|(keycode, _)| *keycode == key.keycode);
         if let Some(used) = self.keys.iter().filter(lent).filter_map(|key| key.used).max() {
             std::thread::sleep(DIGEST.saturating_sub(used.elapsed()));
         }
-        let per_key = layout.symbols_per_key.max(4);
+        let names: Vec<(Keycode, Keysym)> = borrowing
+            .iter()
+            .filter_map(|(keycode, character)| Some((*keycode, keysym::of(*character)?)))
+            .collect();
+        rename(connection, &names)?;
         for (keycode, character) in borrowing {
-            let Some(name) = keysym::of(*character) else { continue };
-            // The same on all levels: neither Shift nor Caps Lock can change it.
-            let names = vec![name; usize::from(per_key)];
-            connection.x.change_keyboard_mapping(1, *keycode, per_key, &names)?;
             if let Some(key) = self.keys.iter_mut().find(|key| key.keycode == *keycode) {
                 (key.character, key.used) = (Some(*character), None);
             }
@@ -107,18 +113,105 @@ impl Borrowed {
     }
 
     /// Takes all meanings away again.
-    pub fn give_back(&mut self, connection: &Connection, layout: &Layout) -> Result<(), DesktopError> {
+    pub fn give_back(&mut self, connection: &Connection) -> Result<(), DesktopError> {
         let Some(used) = self.keys.iter().filter(|key| key.character.is_some()).map(|key| key.used).max()
         else {
             return Ok(());
         };
         std::thread::sleep(used.map_or(Duration::ZERO, |used| DIGEST.saturating_sub(used.elapsed())));
+        let mut names = Vec::new();
         for key in self.keys.iter_mut().filter(|key| key.character.is_some()) {
-            let names = vec![0; usize::from(layout.symbols_per_key.max(1))];
-            connection.x.change_keyboard_mapping(1, key.keycode, layout.symbols_per_key.max(1), &names)?;
+            names.push((key.keycode, NOTHING));
             (key.character, key.used) = (None, None);
         }
+        rename(connection, &names)?;
         connection.sync()
+    }
+}
+
+/// Gives keys new names, or none, all of them in one change: window managers take their shortcuts up anew at each change of the keyboard,
+/// and answer to no click meanwhile. The keys between them keep what they have; the server is ours while they are read and written.
+fn rename(connection: &Connection, names: &[(Keycode, Keysym)]) -> Result<(), DesktopError> {
+    let keycodes = || names.iter().map(|(keycode, _)| *keycode);
+    let (Some(first), Some(last)) = (keycodes().min(), keycodes().max()) else { return Ok(()) };
+    let count = last - first + 1;
+    let x = &connection.x;
+    let (none, no_virtual) = (MapPart::from(0u16), VMod::from(0u16));
+    x.grab_server()?;
+    let read = x
+        .xkb_get_map(
+            CORE_KEYBOARD,
+            none,
+            MapPart::KEY_SYMS,
+            0,
+            0,
+            first,
+            count,
+            0,
+            0,
+            0,
+            0,
+            no_virtual,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        )
+        .map_err(DesktopError::from)
+        .and_then(|map| Ok(map.reply()?));
+    let written = read.and_then(|map| {
+        let mut keys = map.map.syms_rtrn.unwrap_or_default();
+        for (keycode, name) in names {
+            if let Some(key) = keys.get_mut(usize::from(keycode - first)) {
+                *key = named(*name);
+            }
+        }
+        let symbols: usize = keys.iter().map(|key| key.syms.len()).sum();
+        let symbols = u16::try_from(symbols).unwrap_or(u16::MAX);
+        let (lowest, highest) = (x.setup().min_keycode, x.setup().max_keycode);
+        let (flags, change) = (SetMapFlags::from(0u16), SetMapAux::new().syms(keys));
+        x.xkb_set_map(
+            CORE_KEYBOARD,
+            flags,
+            lowest,
+            highest,
+            0,
+            0,
+            first,
+            count,
+            symbols,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            no_virtual,
+            &change,
+        )?;
+        Ok(())
+    });
+    x.ungrab_server()?;
+    x.flush()?;
+    written
+}
+
+/// A key with one name, whatever modifiers are down, or without any.
+fn named(name: Keysym) -> KeySymMap {
+    match name {
+        NOTHING => KeySymMap { kt_index: [0; 4], group_info: 0, width: 0, syms: Vec::new() },
+        name => KeySymMap { kt_index: [ONE_LEVEL; 4], group_info: 1, width: 1, syms: vec![name] },
     }
 }
 

@@ -1,0 +1,108 @@
+//! A technician with mouse and keyboard, and what their input arrives at.
+#![allow(clippy::unwrap_used)] // a test may panic
+
+use std::time::Duration;
+
+use belay_desktop::{DesktopError, Input, Screen, WHOLE_DESKTOP};
+use belay_wire::input::{Input as Wire, Modifiers, Place};
+use x11rb::connection::Connection as _;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, Window, WindowClass,
+};
+use x11rb::rust_connection::RustConnection;
+
+use super::{EndUser, Program, Scratch, Server, until};
+
+pub const SHIFT: u8 = Modifiers::SHIFT;
+pub const CONTROL: u8 = Modifiers::CONTROL;
+pub const ALT_GRAPH: u8 = Modifiers::ALT_GRAPH;
+
+pub struct Technician {
+    pub user: EndUser,
+    pub input: Input,
+}
+
+impl Technician {
+    pub fn at(screen: &Screen, own: u32) -> Technician {
+        Technician { user: EndUser::who_allows_everything(), input: screen.input(own).unwrap() }
+    }
+
+    pub fn does(&mut self, wire: &Wire) -> Result<(), DesktopError> {
+        self.input.apply(self.user.control(), wire)
+    }
+
+    pub fn key(&mut self, down: bool, usage: u16, modifiers: u8, text: &str) {
+        let text = text.to_owned();
+        self.does(&Wire::Key { down, usage, modifiers: Modifiers(modifiers), text }).unwrap();
+    }
+
+    pub fn tap(&mut self, usage: u16, modifiers: u8, text: &str) {
+        self.key(true, usage, modifiers, text);
+        self.key(false, usage, modifiers, "");
+    }
+}
+
+/// A window of this very process that writes down what reaches it.
+pub struct Listener {
+    pub x: RustConnection,
+    pub window: Window,
+}
+
+impl Listener {
+    pub fn on(server: &Server, width: u16, height: u16) -> Listener {
+        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let (root, window) = (x.setup().roots[screen].root, x.generate_id().unwrap());
+        let events = EventMask::BUTTON_PRESS
+            | EventMask::BUTTON_RELEASE
+            | EventMask::KEY_PRESS
+            | EventMask::KEY_RELEASE;
+        let look = CreateWindowAux::new().override_redirect(1).event_mask(events);
+        x.create_window(0, window, root, 0, 0, width, height, 0, WindowClass::INPUT_OUTPUT, 0, &look)
+            .unwrap();
+        x.map_window(window).unwrap();
+        x.set_input_focus(InputFocus::POINTER_ROOT, window, x11rb::CURRENT_TIME).unwrap();
+        x.get_input_focus().unwrap().reply().unwrap();
+        Listener { x, window }
+    }
+
+    /// Everything since the last look, until nothing more comes (or for three seconds): (down, key or button, x, y).
+    pub fn heard(&self) -> Vec<(bool, u8, i16, i16)> {
+        let mut heard = Vec::new();
+        let (start, mut quiet) = (std::time::Instant::now(), 0);
+        while quiet < 5 && start.elapsed() < Duration::from_secs(3) {
+            std::thread::sleep(Duration::from_millis(10));
+            quiet += 1;
+            while let Some(event) = self.x.poll_for_event().unwrap() {
+                quiet = 0;
+                match event {
+                    Event::ButtonPress(e) => heard.push((true, e.detail, e.root_x, e.root_y)),
+                    Event::ButtonRelease(e) => heard.push((false, e.detail, e.root_x, e.root_y)),
+                    Event::KeyPress(e) => heard.push((true, e.detail, 0, 0)),
+                    Event::KeyRelease(e) => heard.push((false, e.detail, 0, 0)),
+                    _ => {}
+                }
+            }
+        }
+        heard
+    }
+}
+
+pub fn place(x: u32, y: u32, width: u32, height: u32) -> Place {
+    let part = |at: u32, length: u32| ((at * 65535 + (length - 1) / 2) / (length - 1)) as u16;
+    Place { monitor: WHOLE_DESKTOP, x: part(x, width), y: part(y, height) }
+}
+
+/// A terminal that writes what is typed to a file.
+pub fn terminal(server: &Server, written: &Scratch) -> Program {
+    let command = format!("stty -echo; printf ready > {0}.ready; cat > {0}", written.path().display());
+    let ready = written.path().with_extension("ready");
+    let _ = std::fs::remove_file(&ready);
+    let ready = std::path::PathBuf::from(format!("{}.ready", written.path().display()));
+    let _ = std::fs::remove_file(&ready);
+    let program = server.run("xterm", &["-u8", "-geometry", "100x30+0+0", "-e", "sh", "-c", &command]);
+    until("the terminal is ready", || ready.exists());
+    let _ = std::fs::remove_file(&ready);
+    std::thread::sleep(Duration::from_millis(300));
+    program
+}
