@@ -378,6 +378,35 @@ async fn a_server_with_another_certificate_is_not_talked_to() {
     assert!(matches!(event, Event::Unreachable(belay_net::DialError::Certificate { .. })), "{event:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_line_that_fails_at_first_is_tried_again_and_what_fails_at_once_is_not() {
+    let server = start().await;
+    let behind = server.origin.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let line = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
+    let origin = format!("https://localhost:{}", line.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let (stuck, _) = line.accept().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(4500)).await;
+        drop(stuck);
+        loop {
+            let (mut near, _) = line.accept().await.unwrap();
+            let mut far = TcpStream::connect((LOOPBACK, behind)).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+        }
+    });
+    let reach = |origin: &str| {
+        let dial = Dial::new(origin, &server.anchors).unwrap();
+        let id = SessionAuthenticationId::from_bytes(ID);
+        connect(dial, Leg { account: ACCOUNT, id, version: "1".into(), platform: "test".into() })
+    };
+    assert!(matches!(next(&mut reach(&origin)).await, Event::Admitted(_)));
+    let nobody = TcpListener::bind((LOOPBACK, 0)).await.unwrap().local_addr().unwrap();
+    let began = std::time::Instant::now();
+    let event = next(&mut reach(&format!("https://localhost:{}", nobody.port()))).await;
+    assert!(matches!(event, Event::Unreachable(belay_net::DialError::Unreachable { .. })), "{event:?}");
+    assert!(began.elapsed() < Duration::from_secs(3));
+}
+
 #[tokio::test]
 async fn a_message_from_the_wrong_end_is_a_breach() {
     let server = start().await;
