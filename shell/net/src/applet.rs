@@ -206,7 +206,7 @@ async fn first(dial: &Dial, leg: &Leg, choice: &mut Choice) -> Result<Result<Adm
         let slow = tries < FIRST_TRIES && began.elapsed() >= SLOW;
         match (reached, failed.take()) {
             // The id counts once: the answer to it was lost on the way, and no second one will come.
-            (Ok(Err(Refusal::Unknown)), Some(error)) => return Err(error),
+            (Ok(Err(Refusal::Used)), Some(error)) => return Err(error),
             (Err(error @ (DialError::Unreachable { .. } | DialError::Answer { .. })), _) if slow => {
                 tracing::info!(%error, tries, "trying again");
                 failed = Some(error);
