@@ -35,7 +35,7 @@ export async function play(scenario, desktop, folder) {
 async function session(met) {
   const { desktop, scenario, lab } = met;
   met.server = await LabServer.open(lab);
-  Object.assign(met, await technicianIn(lab, met.server));
+  Object.assign(met, await technicianIn(lab, met.server, scenario));
   Object.assign(met, await invite(met));
   const { technician } = met;
   for (const [host, words] of Object.entries({ ...USUAL, ...scenario.shape })) await lab.shape(host, words);

@@ -9,7 +9,9 @@ pub fn run(seconds: u32) -> Result<()> {
     packages::ensure(packages::Purpose::Bench)?;
     let mut build = process::command("cargo");
     // With the features of the whole workspace, so that nothing is compiled twice.
-    build.args(["build", "--release", "--workspace", "--bin", "belay-bench-relay"]).current_dir(workspace::root());
+    build
+        .args(["build", "--release", "--workspace", "--bin", "belay-bench-relay"])
+        .current_dir(workspace::root());
     process::run(&mut build)?;
     let mut bench = process::command(workspace::target().join("release/belay-bench-relay"));
     bench.args(["run", "--secs", &seconds.to_string()]);

@@ -103,7 +103,9 @@ pub fn run(waiting: usize) -> Result<()> {
     println!("| --- | --: | --: | --: | --: |");
     let server = Server::own(&["serve-web-socket".to_owned()])?;
     let at = server.lines.first().context("no address")?.parse()?;
-    measure("Belay, admitted legs that wait for their partners", &server, waiting, || crowd(at, waiting, true))?;
+    measure("Belay, admitted legs that wait for their partners", &server, waiting, || {
+        crowd(at, waiting, true)
+    })?;
     drop(server);
     // Each needs two open files of nginx.
     let waiting = waiting / 2;

@@ -29,7 +29,11 @@ const WINDOW: u64 = 256 * 1024;
 pub type Leg = WebSocketStream<TlsStream<TcpStream>>;
 
 /// A TLS connection from this address.
-pub async fn tls(from: Ipv4Addr, server: SocketAddr, config: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
+pub async fn tls(
+    from: Ipv4Addr,
+    server: SocketAddr,
+    config: &Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((from, 0).into())?;
     let stream = socket.connect(server).await?;

@@ -71,11 +71,11 @@ fn load(files: &Files) -> anyhow::Result<CertifiedKey> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| {
-            anyhow::anyhow!(
-                "the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate",
-                certificate.display()
-            )
-        })?;
+        anyhow::anyhow!(
+            "the certificate {} cannot be read ({error}); give a readable PEM file in tls.certificate",
+            certificate.display()
+        )
+    })?;
     if chain.is_empty() {
         bail!(
             "{} contains no certificate; give a PEM file with the whole chain in tls.certificate",

@@ -4,12 +4,12 @@
 use belay_link::{Link, Output, PathId, PathKind};
 use belay_net::Dial;
 use belay_net::applet::{Command, Connection, Event, Interruption, Leg, connect};
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
 use belay_seal::{Binding, ConsoleHandshake, Seal, Secrets};
 use belay_wire::gateway::{FromGateway, Hello, Leaving, Refusal, ReportKind, Role, ToGateway};
-use belay_wire::message::EndedBy;
+use belay_wire::message::{CharterVerdict, EndedBy};
 use belay_wire::{AccountId, LegTicket, Message, Moment, Right, SessionAuthenticationId, SessionId};
 use futures_util::{SinkExt, StreamExt};
 use std::net::IpAddr;
@@ -27,6 +27,10 @@ use tokio_tungstenite::tungstenite::Message as Socket;
 mod browser;
 #[path = "walk/direct.rs"]
 mod direct;
+#[path = "walk/hostile.rs"]
+mod hostile;
+#[path = "walk/slow.rs"]
+mod slow;
 
 const ID: [u8; 16] = [7; 16];
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
@@ -75,6 +79,11 @@ struct Server {
 }
 
 async fn start() -> Server {
+    start_with(None).await
+}
+
+/// The same, with a STUN and TURN service.
+async fn start_with(service: Option<Service>) -> Server {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = certificate.signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -86,7 +95,7 @@ async fn start() -> Server {
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
     let website = Arc::new(OneSession::default());
-    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), None);
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), service);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();
@@ -384,7 +393,7 @@ async fn a_message_from_the_wrong_end_is_a_breach() {
     let mut applet = applet(&server, ID);
     assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
     let mut console = Console::open(&server).await;
-    console.say(&Message::CharterChecked(true)).await;
+    console.say(&Message::CharterChecked(CharterVerdict::Accepted)).await;
     assert!(matches!(next(&mut applet).await, Event::Paired(_)));
     assert!(matches!(next(&mut applet).await, Event::Breach(_)));
 }
@@ -485,44 +494,6 @@ async fn the_website_ends_the_session_for_the_applet() {
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
     assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_console_that_falls_silent_is_told_of_once_for_each_silence() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let mut console = Console::open(&server).await;
-    assert_eq!(console.drain().await, None);
-    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
-    for round in 0..2 {
-        let began = std::time::Instant::now();
-        console.say(&line(round)).await;
-        loop {
-            match tokio::time::timeout(Duration::from_secs(12), applet.events.recv()).await.unwrap().unwrap()
-            {
-                Event::Quiet => break,
-                event => assert!(matches!(event, Event::Path(_) | Event::Message(_)), "{event:?}"),
-            }
-        }
-        assert!(began.elapsed() >= Duration::from_millis(7900), "after {:?}", began.elapsed());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_put_out_while_talking_hears_the_last_word() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let (mut console, _) = Console::enter(&server, [9; 32].to_vec()).await;
-    server.gateway.end(SESSION);
-    for _ in 0..20 {
-        let frame = Socket::binary(ToGateway::Frame(vec![4; 1000]).encode());
-        console.send(frame).await.expect("the connection stays until the last word was heard");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
-    assert!(matches!(console.next().await, Some(Ok(Socket::Close(_)))));
 }
 
 impl Console {

@@ -139,7 +139,8 @@ impl End {
         self.pairing += 1;
         self.sealed = None;
         let (secrets, binding) = (self.secrets(), self.binding());
-        let (handshake, commit) = ConsoleHandshake::start(secrets, binding).expect("secrets make a handshake");
+        let (handshake, commit) =
+            ConsoleHandshake::start(secrets, binding).expect("secrets make a handshake");
         self.handshake = Handshake::Console(handshake);
         self.frames.push_back(commit);
     }
@@ -178,7 +179,8 @@ impl End {
                 }
             }
             (Ok(SealFrame::Answer { .. }), CONSOLE) => {
-                if let Handshake::Console(handshake) = std::mem::replace(&mut self.handshake, Handshake::None) {
+                if let Handshake::Console(handshake) = std::mem::replace(&mut self.handshake, Handshake::None)
+                {
                     let (seal, open) = handshake.answered(frame).expect("an answer in its place");
                     self.frames.push_back(open);
                     self.sealed = Some(Sealed::new(seal));
@@ -206,7 +208,8 @@ impl End {
                     SealFrame::Commit { .. }
                     | SealFrame::Answer { .. }
                     | SealFrame::Open { .. }
-                    | SealFrame::Unknown,
+                    | SealFrame::Unknown
+                    | SealFrame::KeysDiffer,
                 ),
                 _,
             )

@@ -198,7 +198,8 @@ impl Gateway {
                 }
                 Output::Admit(leg, request) => {
                     let known = self.tickets.get(&request.credential).copied();
-                    let belongs = known.filter(|(_, end)| (*end == crate::APPLET) == (request.role == Role::Applet));
+                    let belongs =
+                        known.filter(|(_, end)| (*end == crate::APPLET) == (request.role == Role::Applet));
                     let answer = belongs.ok_or(Refusal::Unknown).map(|(session, end)| Admission {
                         session: SessionId::from_bytes([session as u8; 16]),
                         return_ticket: LegTicket::from_bytes(self.ticket(session, end)),

@@ -495,7 +495,8 @@ impl World {
             self.soon(200, Event::GatewaySees(leg.0));
         }
         self.ends[session][CONSOLE].begin_anew();
-        let gone: Vec<u64> = self.ways.iter().filter(|(_, way)| way.session == session).map(|(&n, _)| n).collect();
+        let gone: Vec<u64> =
+            self.ways.iter().filter(|(_, way)| way.session == session).map(|(&n, _)| n).collect();
         for way in gone {
             self.ways.entry(way).and_modify(|way| (way.silent, way.ids[CONSOLE]) = (true, None));
             self.soon(3000, Event::WayGone(way, APPLET));

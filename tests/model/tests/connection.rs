@@ -24,7 +24,8 @@ fn link_seal_and_relay_together_deliver_everything_once_to_whom_it_was_meant_for
     }
     println!("{count:?}");
     // A world in which nothing happens proves nothing.
-    let share = |number: u64, least: u64| assert!(number * 1000 >= count.steps * least, "{number} of {count:?}");
+    let share =
+        |number: u64, least: u64| assert!(number * 1000 >= count.steps * least, "{number} of {count:?}");
     share(count.heard, 80);
     share(count.forwarded, 40);
     share(count.meddled, 3);

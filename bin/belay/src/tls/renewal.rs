@@ -143,7 +143,9 @@ impl Renewal {
             bail!("{path} has expired on {}; put one there that is valid", until.to_datetime().date());
         }
         if now < from.timestamp() {
-            bail!("{path} is valid only from {from} on; send SIGHUP to the server then, or put another one there");
+            bail!(
+                "{path} is valid only from {from} on; send SIGHUP to the server then, or put another one there"
+            );
         }
         Ok(Some(pair))
     }

@@ -89,7 +89,8 @@ impl World {
                 _ => self.count.meddled -= 1,
             }
             if self.rng.u8(..20) == 0
-                && let Some(at) = self.hostile.held_back.iter().position(|held| (held.0, held.1) == (session, end))
+                && let Some(at) =
+                    self.hostile.held_back.iter().position(|held| (held.0, held.1) == (session, end))
             {
                 frames.push(self.hostile.held_back.swap_remove(at).2);
             }
