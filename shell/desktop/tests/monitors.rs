@@ -34,7 +34,7 @@ impl Viewer {
         let (sender, messages) = mpsc::sync_channel(256);
         let user = EndUser::who_allows_everything();
         let send = move |message| sender.send(message).is_ok();
-        let feed = Feed::start(screen, user.view(), monitor, None, send).unwrap();
+        let feed = Feed::start(screen, user.view(), monitor, None, send, Vec::new).unwrap();
         let decoder = Decoder::new();
         Viewer { feed, messages, decoder, chosen: monitor, monitors: vec![], shapes: vec![], bytes: 0 }
     }
