@@ -1,5 +1,7 @@
 // The networks that are tried, and which path has to be reached in each. This is the one table of expectations.
-import { sleep } from '../../web/e2e/stack/processes.mjs';
+import assert from 'node:assert/strict';
+import { Witness } from '../../web/e2e/stack/desktop.mjs';
+import { sleep, until } from '../../web/e2e/stack/processes.mjs';
 
 /** Milliseconds of the cut that is waited for. Ten minutes of it are played by virtual time in the state machines' tests. */
 const CUT_MS = 10_000;
@@ -28,10 +30,18 @@ export const SCENARIOS = [
   { name: 'technician changes address', path: 'direct_udp', patience: 60_000, during: ({ lab }) => lab.move('technician', 21) },
   {
     name: 'network cut for 10 s', path: 'direct_udp', patience: 60_000, lasts: CUT_MS,
-    during: async ({ lab }) => {
+    during: async ({ lab, technician, desktop }) => {
+      const witness = await Witness.open(desktop);
+      const seen = (wanted) => witness.events().some(({ kind, keysym }) => kind === wanted && keysym === 'Shift_L');
+      await technician.clickAt(witness.place.x + 60, witness.place.y + 60);
+      await technician.page.keyboard.down('Shift');
+      await until('the key that is held', () => seen('KeyPress'));
       await lab.shape('end_user', 'cut');
       await sleep(CUT_MS);
+      assert.ok(seen('KeyRelease'), 'a key stays down although nobody can be heard any more');
       await lab.shape('end_user');
+      await technician.page.keyboard.up('Shift');
+      await witness.close();
     },
   },
 ];

@@ -10,6 +10,7 @@ import './input.test.mjs';
 import './path.test.mjs';
 import './film.test.mjs';
 import './timings.test.mjs';
+import './monitors.test.mjs';
 import './ends.test.mjs';
 import './hostile.test.mjs';
 import './turn.test.mjs';

@@ -33,8 +33,10 @@ pub struct Options {
 enum Subject {
     /// The remote screen in the technician's browser.
     Screen,
-    /// The same through emulated networks: keys and clicks on a lossy and on a slow line (needs root).
+    /// The same through emulated networks: keys and clicks on a lossy, a slow and a thin line (needs root).
     Network,
+    /// Real programs, recorded once and replayed through capture and encoder (`benches/replay`).
+    Programs,
     /// The gateway's relays beside coturn, nginx and a bare loop.
     Relay,
     /// A session while the server is flooded.
@@ -69,13 +71,14 @@ pub fn run(options: &Options) -> Result<()> {
     match options.subject {
         Subject::Screen => screen(options),
         Subject::Network => network(options),
+        Subject::Programs => replay(),
         Subject::Relay => crate::bench_relay::run(options.secs),
         Subject::Flood => crate::bench_relay::flood(options.secs),
     }
 }
 
 /// The emulated networks of `benches/screen/targets/network.mjs`.
-const NETWORKS: [&str; 3] = ["clean", "loss", "slow"];
+const NETWORKS: [&str; 4] = ["clean", "loss", "slow", "thin"];
 
 fn screen(options: &Options) -> Result<()> {
     let bench = Bench::set_up()?;
@@ -97,12 +100,40 @@ fn screen(options: &Options) -> Result<()> {
     bench.tell("table.mjs", &failed)
 }
 
+fn replay() -> Result<()> {
+    packages::ensure(packages::Purpose::Bench)?;
+    let mut build = process::command("cargo");
+    build.args(["build", "--release", "--workspace", "--bin", "belay-bench-replay"]);
+    process::run(build.current_dir(workspace::root()))?;
+    let program = workspace::target().join("release/belay-bench-replay");
+    let recordings = workspace::target().join("bench/recordings");
+    let mut record = process::command("node");
+    record.arg(workspace::root().join("benches/replay/record.mjs")).arg(&program).arg(&recordings);
+    process::run(&mut record)?;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&recordings)
+        .with_context(|| format!("cannot read the folder {}", recordings.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|end| end == "rec"));
+    files.sort();
+    for (title, words) in [
+        ("As recorded", None),
+        ("Whole desktop painted each time", Some("--whole")),
+        ("Without video", Some("--exact")),
+    ] {
+        let mut replay = process::command(&program);
+        replay.arg("replay").args(words).args(&files);
+        println!("{title}:\n\n{}", process::output(&mut replay)?);
+    }
+    Ok(())
+}
+
 fn network(options: &Options) -> Result<()> {
     let bench = Bench::set_up()?;
     web::build()?;
     programs::build()?;
     programs::build_line()?;
-    let words = ["--target", "network", "--connects", "1", "--workloads", "", "--network"];
+    let words = ["--target", "network", "--connects", "1", "--workloads", "type", "--secs", "6", "--network"];
     let runs = runs(options.runs, &NETWORKS);
     let failed =
         bench.measure(&runs, |name| words.iter().copied().chain([name]).map(str::to_owned).collect());

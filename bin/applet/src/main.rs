@@ -45,6 +45,7 @@ use workers::Workers;
 const UNHEARD: usize = 256;
 
 fn main() -> ExitCode {
+    belay_desktop::keep_little_memory();
     let args = Args::parse();
     let language = args.language.unwrap_or_else(Language::of_system);
     if let Err(error) =

@@ -108,7 +108,12 @@ impl<S: Fn(Show)> Program<S> {
                     continue;
                 }
                 event = self.connection.events.recv(), if network_open => match event {
-                    Some(event) => heard(event),
+                    Some(event) => {
+                        if let Event::Path(path) = &event {
+                            self.workers.note_round_trip(path.round_trip);
+                        }
+                        heard(event)
+                    }
                     None => { network_open = false; Happening::Lost("the connection ended".into()) }
                 },
                 () = tokio::time::sleep_until(wake.into()) => Happening::Tick,

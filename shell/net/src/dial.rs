@@ -185,7 +185,13 @@ impl Dial {
         let stream = tokio::time::timeout(WITHIN, self.secure(uri, stream))
             .await
             .map_err(|_| unreachable(&"no TLS answer within 10 seconds"))?
-            .map_err(|error| DialError::Certificate { host: host.clone(), reason: error.to_string() })?;
+            .map_err(|error| match error.kind() {
+                // What rustls finds wrong comes as this; everything else is the way, and says nothing about the server.
+                std::io::ErrorKind::InvalidData => {
+                    DialError::Certificate { host: host.clone(), reason: error.to_string() }
+                }
+                _ => unreachable(&error),
+            })?;
         Ok((host, stream))
     }
 

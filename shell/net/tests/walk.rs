@@ -29,6 +29,8 @@ mod browser;
 mod direct;
 #[path = "walk/hostile.rs"]
 mod hostile;
+#[path = "walk/slow.rs"]
+mod slow;
 
 const ID: [u8; 16] = [7; 16];
 const SESSION: SessionId = SessionId::from_bytes([5; 16]);
@@ -492,44 +494,6 @@ async fn the_website_ends_the_session_for_the_applet() {
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
     assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_console_that_falls_silent_is_told_of_once_for_each_silence() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let mut console = Console::open(&server).await;
-    assert_eq!(console.drain().await, None);
-    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
-    for round in 0..2 {
-        let began = std::time::Instant::now();
-        console.say(&line(round)).await;
-        loop {
-            match tokio::time::timeout(Duration::from_secs(12), applet.events.recv()).await.unwrap().unwrap()
-            {
-                Event::Quiet => break,
-                event => assert!(matches!(event, Event::Path(_) | Event::Message(_)), "{event:?}"),
-            }
-        }
-        assert!(began.elapsed() >= Duration::from_millis(7900), "after {:?}", began.elapsed());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_put_out_while_talking_hears_the_last_word() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let (mut console, _) = Console::enter(&server, [9; 32].to_vec()).await;
-    server.gateway.end(SESSION);
-    for _ in 0..20 {
-        let frame = Socket::binary(ToGateway::Frame(vec![4; 1000]).encode());
-        console.send(frame).await.expect("the connection stays until the last word was heard");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
-    assert!(matches!(console.next().await, Some(Ok(Socket::Close(_)))));
 }
 
 impl Console {

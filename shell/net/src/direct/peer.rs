@@ -34,6 +34,11 @@ const MAX_TRIED: usize = 64;
 /// Packets that may wait for this task.
 const PACKETS: usize = 512;
 const DATAGRAM: usize = 2048;
+/// Bytes that leave at once. A whole picture in one burst overflows the browser's socket (208 KiB with all their overhead) whenever the
+/// browser waits for a processor, and what is lost then costs more than the pause.
+const BURST: usize = 64 << 10;
+/// The pause after a burst.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What comes from the sockets.
 pub(super) enum Incoming {
@@ -95,6 +100,7 @@ pub(super) async fn run(
         relayed: Vec::new(),
         kind: None,
         frames: VecDeque::new(),
+        burst: (Instant::now(), 0),
         waiting,
         asked: Vec::new(),
         answered: false,
@@ -170,6 +176,8 @@ struct Peer<'a> {
     relayed: Vec<SocketAddr>,
     kind: Option<PathKind>,
     frames: VecDeque<Vec<u8>>,
+    /// Since when, and how much, has left without a pause.
+    burst: (Instant, usize),
     waiting: Arc<AtomicUsize>,
     asked: Vec<Asked>,
     /// Whether a STUN server has answered.
@@ -499,6 +507,20 @@ impl Peer<'_> {
         } else if let Some(socket) = self.udp.get(source) {
             // What cannot be sent is lost; ICE notices when nothing arrives.
             let _ = socket.send_to(contents, *destination).await;
+            self.pace(contents.len()).await;
+        }
+    }
+
+    /// Rests after a burst.
+    async fn pace(&mut self, bytes: usize) {
+        let (since, sent) = &mut self.burst;
+        if since.elapsed() > PAUSE {
+            (*since, *sent) = (Instant::now(), 0);
+        }
+        *sent += bytes;
+        if *sent >= BURST {
+            tokio::time::sleep(PAUSE).await;
+            self.burst = (Instant::now(), 0);
         }
     }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ConsentState, Right } from '@belay/session';
 import { ActivityPace } from '../src/lib/activity';
-import { drawnSize } from '../src/lib/fit';
+import { drawnSize, panSpeed } from '../src/lib/fit';
 import { parseRoute, routeHref, type Route } from '../src/lib/route';
 import { controlTool, singlePromptTool, viewTool, type Standing } from '../src/lib/tools';
 
@@ -57,6 +57,29 @@ test.each([
   [{ width: 0, height: 0 }, { width: 100, height: 100 }, 'fit', { width: 0, height: 0 }],
 ] as const)('a screen of %j in %j, %s, is drawn as %j', (screen, room, scaling, drawn) => {
   expect(drawnSize(screen, room, scaling)).toEqual(drawn);
+});
+
+test.each([
+  [1, 'actual', { width: 1920, height: 1080 }],
+  [2, 'actual', { width: 1920, height: 1080 }],
+  [1.5, 'actual', { width: 1280, height: 720 }],
+  [0.5, 'actual', { width: 3840, height: 2160 }],
+  [1.5, 'fit', { width: 1280, height: 720 }],
+  [2, 'fit', { width: 1920, height: 1080 }],
+] as const)('with %d pixels of this screen for one of the page, %s is %j', (ratio, scaling, drawn) => {
+  expect(drawnSize({ width: 1920, height: 1080 }, { width: 4000, height: 4000 }, scaling, ratio)).toEqual(drawn);
+});
+
+test('a fitted screen has whole pixels of this screen', () => {
+  const { width, height } = drawnSize({ width: 1921, height: 1083 }, { width: 777, height: 5000 }, 'fit', 1.25);
+  expect([width * 1.25, height * 1.25].map((side) => Math.abs(side - Math.round(side)))).toEqual([0, 0]);
+});
+
+test('a view goes on when the pointer nears its edge', () => {
+  const view = { width: 800, height: 600 };
+  expect(panSpeed({ x: 400, y: 300 }, view)).toEqual({ x: 0, y: 0 });
+  expect(panSpeed({ x: 0, y: 300 }, view)).toEqual({ x: -1600, y: 0 });
+  expect(panSpeed({ x: 776, y: 600 }, view)).toEqual({ x: 800, y: 1600 });
 });
 
 describe('addresses', () => {

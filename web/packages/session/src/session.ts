@@ -574,5 +574,6 @@ export class ConsoleSession implements RemoteSession {
     this.consent.reset();
     this.view?.closed();
     this.parts.cursor?.close();
+    this.parts.surface.close?.();
   }
 }

@@ -15,8 +15,16 @@ export interface CursorSink {
   close(): void;
 }
 
-/** Browsers ignore larger pictures for their own pointer. */
+/** Browsers ignore larger pictures for their own pointer; in CSS pixels. */
 const MAX_OWN_SIDE = 128;
+/** A pointer must be seen however small the screen is drawn: its longer side is not made smaller than this, in CSS pixels. */
+const MIN_OWN_SIDE = 16;
+
+/** CSS pixels for one of the pointer's, where the screen is drawn with `view` CSS pixels for one of its own. */
+export function ownScale(longest: number, view: number): number {
+  const least = Math.min(1, MIN_OWN_SIDE / longest);
+  return Math.min(Math.max(view, least), MAX_OWN_SIDE / longest);
+}
 
 export class CanvasCursor implements CursorSink {
   private readonly overlay: HTMLCanvasElement;
@@ -31,8 +39,8 @@ export class CanvasCursor implements CursorSink {
     this.originalStyle = canvas.style.cursor;
     this.overlay = canvas.ownerDocument.createElement('canvas');
     this.overlay.setAttribute('aria-hidden', 'true');
-    Object.assign(this.overlay.style, { position: 'absolute', pointerEvents: 'none', display: 'none' });
-    this.observer = new ResizeObserver(() => this.place());
+    Object.assign(this.overlay.style, { position: 'absolute', pointerEvents: 'none', display: 'none', zIndex: '1' });
+    this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(canvas);
   }
 
@@ -68,17 +76,29 @@ export class CanvasCursor implements CursorSink {
   }
 
   private asOwnPointer(picture: NonNullable<CursorPicture>): string {
-    const scale = Math.min(1, MAX_OWN_SIDE / Math.max(picture.width, picture.height));
-    let source = this.overlay;
-    if (scale < 1) {
-      source = this.canvas.ownerDocument.createElement('canvas');
-      source.width = Math.max(1, Math.round(picture.width * scale));
-      source.height = Math.max(1, Math.round(picture.height * scale));
-      source.getContext('2d')?.drawImage(this.overlay, 0, 0, source.width, source.height);
+    const view = this.canvas.width > 0 && this.canvas.clientWidth > 0 ? this.canvas.clientWidth / this.canvas.width : 1;
+    const scale = ownScale(Math.max(picture.width, picture.height), view);
+    const ratio = this.canvas.ownerDocument.defaultView?.devicePixelRatio ?? 1;
+    const side = (pixels: number): number => Math.max(1, Math.round(pixels * scale * ratio));
+    const source = this.canvas.ownerDocument.createElement('canvas');
+    [source.width, source.height] = [side(picture.width), side(picture.height)];
+    const context = source.getContext('2d');
+    if (context !== null) {
+      context.imageSmoothingQuality = 'high';
+      context.drawImage(this.overlay, 0, 0, source.width, source.height);
     }
-    const hotX = Math.min(Math.round(picture.hotX * scale), source.width - 1);
-    const hotY = Math.min(Math.round(picture.hotY * scale), source.height - 1);
-    return `url(${source.toDataURL('image/png')}) ${hotX} ${hotY}, default`;
+    const hot = (at: number, sides: number): number => Math.min(Math.round(at * scale), Math.max(Math.ceil(sides / ratio) - 1, 0));
+    const [hotX, hotY] = [hot(picture.hotX, source.width), hot(picture.hotY, source.height)];
+    const url = `url(${source.toDataURL('image/png')})`;
+    // One image pixel for one of this screen's.
+    const dense = `image-set(${url} ${ratio}x) ${hotX} ${hotY}, default`;
+    if (ratio === 1 || !CSS.supports('cursor', dense)) return `${url} ${hotX} ${hotY}, default`;
+    return dense;
+  }
+
+  private resized(): void {
+    if (this.picture !== undefined) this.ownStyle = this.asOwnPointer(this.picture);
+    this.show();
   }
 
   private show(): void {
@@ -89,7 +109,7 @@ export class CanvasCursor implements CursorSink {
   /** Puts the overlay beside the canvas, which may have moved into another part of the page. */
   private settle(): void {
     const parent = this.canvas.parentElement;
-    if (parent === null || this.overlay.previousElementSibling === this.canvas) return;
+    if (parent === null || this.overlay.parentElement === parent) return;
     // Left and top must count from where the canvas scrolls along.
     if (getComputedStyle(parent).position === 'static') parent.style.position = 'relative';
     this.canvas.after(this.overlay);

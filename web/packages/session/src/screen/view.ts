@@ -16,6 +16,8 @@ export interface Surface {
   cover(still: Still, to: Rectangle): void;
   /** Show nothing: the technician no longer may see it. */
   clear(): void;
+  /** Nothing is shown any more, and nothing watched. */
+  close?(): void;
 }
 
 export interface ScreenEvents {
