@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { endAll, say, sleep, start } from '../screen/parts/processes.mjs';
 
 const [program, folder] = process.argv.slice(2);
-const SECONDS = 8;
+const SECONDS = 6;
 const SIZE = [1920, 1080];
 mkdirSync(folder, { recursive: true });
 
@@ -29,7 +29,7 @@ const times = (count, names) => Array.from({ length: count }, () => names).flat(
 
 const PROGRAMS = {
   'web page scrolled smoothly': {
-    open: (env) => start(join(env.home, 'web.log'), 'chromium', ['--no-sandbox', '--disable-gpu', '--no-first-run', `--user-data-dir=${join(env.home, 'web')}`,
+    open: (env) => start(join(env.home, 'web.log'), 'chromium', ['--no-sandbox', '--disable-gpu', '--no-first-run', '--test-type', `--user-data-dir=${join(env.home, 'web')}`,
       '--window-position=0,0', `--window-size=${SIZE.join(',')}`, '--host-resolver-rules=MAP * ~NOTFOUND', `--app=file://${page(env.home)}`], { env }),
     wait: 6000,
   },
@@ -57,12 +57,17 @@ const PROGRAMS = {
       writeFileSync(join(env.home, 'code.rs'), readFileSync(new URL('../../core/screen/src/encoder/moves.rs', import.meta.url)));
       return start(join(env.home, 'editor.log'), 'geany', ['--new-instance', '--config', join(env.home, 'geany'), '--no-terminal', join(env.home, 'code.rs')], { env });
     },
+    ready: async (env) => {
+      const window = execFileSync('xdotool', ['search', '--onlyvisible', '--class', 'geany'], { env: { ...process.env, ...env } }).toString().split('\n')[0];
+      execFileSync('xdotool', ['windowsize', '--sync', window, '1500', '950', 'windowmove', window, '100', '40'], { env: { ...process.env, ...env } });
+      await sleep(700);
+    },
     wait: 5000,
     play: (env) => keys(env, times(5, ['Down', 'Down', 'Down', 'End', 'Return', 'l', 'e', 't', 'space', 'x', 'equal', '1', 'semicolon', 'Next', 'Next', 'Up', 'Up', 'ctrl+z']), 80),
   },
 };
 
-async function record(name, { open, wait, play }, file) {
+async function record(name, { open, wait, ready, play }, file) {
   const home = mkdtempSync(join(tmpdir(), 'belay-replay-'));
   const log = join(home, 'xvfb.log');
   start(log, 'Xvfb', ['-displayfd', '1', '-screen', '0', `${SIZE.join('x')}x24`, '-ac', '-nolisten', 'tcp', '-noreset']);
@@ -76,6 +81,7 @@ async function record(name, { open, wait, play }, file) {
   await sleep(500);
   open(env);
   await sleep(wait);
+  await ready?.(env);
   play?.(env);
   execFileSync(program, ['record', '--secs', String(SECONDS), `${file}.part`], { env: { ...process.env, ...env }, stdio: 'inherit' });
   execFileSync('import', ['-window', 'root', `${file}.png`], { env: { ...process.env, ...env } });

@@ -1,5 +1,5 @@
 // node bench.mjs --target belay|tigervnc|meshcentral --run N --secs S --tools FOLDER --out FOLDER [--xtask FILE] [--size WxH] [--monitors N]
-// (or --target network --network clean|loss|slow): one run of one target, as JSON.
+// (or --target network --network clean|loss|slow|thin): one run of one target, as JSON.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -48,6 +48,8 @@ async function measure() {
     }
   }
   say(name, 'connect', result.connect_ms.join(', '));
+  result.approach = bench.approach;
+  if (bench.approach) say(name, 'recognizable', bench.approach.recognizable_ms, 'exact', bench.approach.exact_ms);
   await sleep(1500);
   await target.control(bench);
   await bench.desk.focus();

@@ -20,6 +20,11 @@ const columns = [
   ['click→pixel p50/p95 ms', (list) => `${median(list.map((run) => run.click?.p50))} / ${median(list.map((run) => run.click?.p95))}`],
   ['not within 3 s', (list) => String(list.reduce((sum, run) => sum + (run.key?.lost ?? 0) + (run.click?.lost ?? 0), 0))],
   ['connect ms', (list) => median(list.map((run) => run.connect_ms).flat())],
+  ['recognizable / exact ms', (list) => `${median(list.map((run) => run.approach?.recognizable_ms))} / ${median(list.map((run) => run.approach?.exact_ms))}`],
+  ['typing: letters/s of 15, age p50/p95 ms', (list) => {
+    const of = (field) => median(list.map((run) => run.workloads?.type?.[field]));
+    return `${of('fps')}, ${of('age_p50')} / ${of('age_p95')}`;
+  }],
   ['PSNR at rest dB', (list) => median(list.map((run) => run.fidelity?.psnr))],
 ];
 

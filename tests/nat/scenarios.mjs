@@ -1,5 +1,7 @@
 // The networks that are tried, and which path has to be reached in each. This is the one table of expectations.
-import { sleep } from '../../web/e2e/stack/processes.mjs';
+import assert from 'node:assert/strict';
+import { Witness } from '../../web/e2e/stack/desktop.mjs';
+import { sleep, until } from '../../web/e2e/stack/processes.mjs';
 
 /** Milliseconds of the cut that is waited for. Ten minutes of it are played by virtual time in the state machines' tests. */
 const CUT_MS = 10_000;
@@ -9,11 +11,13 @@ const home = (nat, firewall) => ({ nat, firewall });
 /** Where the better path is a matter of measurement. */
 export const ANY = 'any';
 
+/** `browserTurn: false`: the browser has no relayed addresses, so that the applet's own must do. */
 export const SCENARIOS = [
   { name: 'open LAN', path: 'direct_udp' },
   { name: 'far server, near partners', path: 'direct_udp', shape: { server: 'delay=100ms' } },
   { name: 'both behind NAT', path: 'direct_udp', topology: { technician: home('steady'), end_user: home('steady') } },
   { name: 'both behind symmetric NAT', path: 'relayed_udp', topology: { technician: home('symmetric'), end_user: home('symmetric') } },
+  { name: 'both behind symmetric NAT, browser without TURN', path: 'relayed_udp', browserTurn: false, topology: { technician: home('symmetric'), end_user: home('symmetric') } },
   { name: 'LAN without UDP', path: 'direct_tcp', topology: { technician: home(undefined, 'no_udp'), end_user: home(undefined, 'no_udp') } },
   { name: 'both behind NAT, technician without UDP', path: 'relayed_udp', topology: { technician: home('steady', 'no_udp'), end_user: home('steady') } },
   { name: 'both behind NAT without UDP', path: 'relay', topology: { technician: home('steady', 'no_udp'), end_user: home('steady', 'no_udp') } },
@@ -26,10 +30,18 @@ export const SCENARIOS = [
   { name: 'technician changes address', path: 'direct_udp', patience: 60_000, during: ({ lab }) => lab.move('technician', 21) },
   {
     name: 'network cut for 10 s', path: 'direct_udp', patience: 60_000, lasts: CUT_MS,
-    during: async ({ lab }) => {
+    during: async ({ lab, technician, desktop }) => {
+      const witness = await Witness.open(desktop);
+      const seen = (wanted) => witness.events().some(({ kind, keysym }) => kind === wanted && keysym === 'Shift_L');
+      await technician.clickAt(witness.place.x + 60, witness.place.y + 60);
+      await technician.page.keyboard.down('Shift');
+      await until('the key that is held', () => seen('KeyPress'));
       await lab.shape('end_user', 'cut');
       await sleep(CUT_MS);
+      assert.ok(seen('KeyRelease'), 'a key stays down although nobody can be heard any more');
       await lab.shape('end_user');
+      await technician.page.keyboard.up('Shift');
+      await witness.close();
     },
   },
 ];

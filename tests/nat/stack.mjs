@@ -44,15 +44,28 @@ export class LabServer extends Server {
 }
 
 /** Technician, signed in, in a browser on the technician's host; `chromium` has to be stopped in the end. */
-export async function technicianIn(lab, server) {
+export async function technicianIn(lab, server, { browserTurn = true } = {}) {
   const chromium = await Chromium.start([], { executable: lab.script('technician', PROGRAM), reachable: lab.anywhere });
-  const technician = new Technician(await chromium.person(), server);
+  const person = await chromium.person();
+  if (!browserTurn) await person.addInitScript(withoutTurn);
+  const technician = new Technician(person, server);
   // A browser that starts while its host's interfaces come up stops what it loads, and may simply try again.
   await until('the sign-in', () => technician.signIn(TESS).then(() => true, (error) => {
     if (/ERR_NETWORK_CHANGED/.test(error.message)) return false;
     throw error;
   }));
   return { chromium, technician };
+}
+
+/** In the page: peer connections are told of STUN servers only. */
+function withoutTurn() {
+  const Real = globalThis.RTCPeerConnection;
+  globalThis.RTCPeerConnection = class extends Real {
+    constructor(how) {
+      const stun = (how?.iceServers ?? []).map((server) => ({ ...server, urls: [server.urls].flat().filter((url) => url.startsWith('stun:')) }));
+      super({ ...how, iceServers: stun.filter(({ urls }) => urls.length > 0) });
+    }
+  };
 }
 
 /** A new session and the applet for it, downloaded and not yet started: {session, file}. */

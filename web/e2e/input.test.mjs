@@ -109,6 +109,10 @@ test('input to the point', async (t) => {
       await technician.at('type-text').click();
       await technician.at('type-text-field').fill(THOUSAND);
       await look(technician.page, 'console-type-text');
+      const wide = technician.page.viewportSize();
+      await technician.page.setViewportSize({ width: 390, height: 844 });
+      await look(technician.page, 'console-type-text-narrow');
+      await technician.page.setViewportSize(wide);
       await technician.at('type-text-send').click();
       await technician.at('type-text-dialog').waitFor({ state: 'detached' });
       await focus();

@@ -1,7 +1,7 @@
 // Desktops of several monitors, seen from the console: chosen, unplugged and resized in mid-session, drawn small and in their real size.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { finish, look, stack, tess, viewing } from './stack.mjs';
+import { finish, granted, look, stack, tess, viewing } from './stack.mjs';
 import { HEIGHT, WIDTH, digest } from './stack/desktop.mjs';
 import { until } from './stack/processes.mjs';
 
@@ -19,7 +19,7 @@ test('several monitors', async (t) => {
   /** Waits until the console shows exactly this part of the desktop. */
   const shows = async (left, width, height = HEIGHT) => {
     await until(`${width} columns from ${left}`, async () => {
-      if (digest(await size()) !== digest([width, height])) return false;
+      if ((await size()).join() !== `${width},${height}`) return false;
       const [there, here] = [await desktop.pixels(), await technician.pixels()];
       const rows = Array.from({ length: height }, (_, row) => there.subarray((row * WIDTH + left) * 3, (row * WIDTH + left + width) * 3));
       return digest(Buffer.concat(rows)) === digest(here);
@@ -78,6 +78,23 @@ test('several monitors', async (t) => {
     there.forEach((mean, channel) => assert.ok(Math.abs(mean - here[channel]) < 1.5, `${there} and ${here}`));
     await look(page, 'console-phone-small');
     await page.setViewportSize({ width: 1400, height: 900 });
+  });
+
+  await t.test('while controlling, the pointer at an edge of the view moves it', async () => {
+    await technician.at('tool-control').click();
+    await met.applet.allow();
+    await granted(technician, 'tool-control');
+    await technician.at('scale-actual').click();
+    const view = technician.at('view');
+    const box = await view.boundingBox();
+    const at = [box.x + box.width - 3, box.y + box.height / 2];
+    await page.mouse.move(box.x + box.width / 2, at[1]);
+    await page.mouse.move(...at);
+    const left = () => view.evaluate((node) => node.scrollLeft);
+    const most = await view.evaluate((node) => node.scrollWidth - node.clientWidth);
+    await until('the right end', async () => (await left()) === most);
+    await page.mouse.move(at[0] - 1, at[1]);
+    await until('the pointer at the right end there', async () => Math.abs((await desktop.pointer()).x - (WIDTH - 4)) <= 2);
   });
 
   await desktop.tool('xrandr', ['--delmonitor', 'RIGHT']);

@@ -33,7 +33,7 @@ pub struct Options {
 enum Subject {
     /// The remote screen in the technician's browser.
     Screen,
-    /// The same through emulated networks: keys and clicks on a lossy and on a slow line (needs root).
+    /// The same through emulated networks: keys and clicks on a lossy, a slow and a thin line (needs root).
     Network,
     /// Real programs, recorded once and replayed through capture and encoder (`benches/replay`).
     Programs,
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The emulated networks of `benches/screen/targets/network.mjs`.
-const NETWORKS: [&str; 3] = ["clean", "loss", "slow"];
+const NETWORKS: [&str; 4] = ["clean", "loss", "slow", "thin"];
 
 fn screen(options: &Options) -> Result<()> {
     let bench = Bench::set_up()?;
@@ -133,7 +133,7 @@ fn network(options: &Options) -> Result<()> {
     web::build()?;
     programs::build()?;
     programs::build_line()?;
-    let words = ["--target", "network", "--connects", "1", "--workloads", "", "--network"];
+    let words = ["--target", "network", "--connects", "1", "--workloads", "type", "--secs", "6", "--network"];
     let runs = runs(options.runs, &NETWORKS);
     let failed =
         bench.measure(&runs, |name| words.iter().copied().chain([name]).map(str::to_owned).collect());

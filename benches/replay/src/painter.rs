@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use belay_screen::{Decoder, Rect};
-use x11rb::connection::Connection as _;
+use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::protocol::xproto::{
     ConnectionExt as _, CreateGCAux, CreateWindowAux, Gcontext, ImageFormat, Window, WindowClass,
 };
@@ -12,8 +12,8 @@ use x11rb::rust_connection::RustConnection;
 
 use crate::recording::Paint;
 
-/// Most bytes of one request; servers take at least four times that.
-const REQUEST: usize = 1 << 16;
+/// Bytes of a request besides its pixels, and some more.
+const HEAD: usize = 64;
 
 /// A window that fills the screen, and what it shows.
 pub struct Painter {
@@ -61,17 +61,19 @@ impl Painter {
         self.picture.picture()
     }
 
+    /// In as few requests as the server takes, for a program paints a picture at once.
     fn put(&self, area: Rect) -> Result<()> {
-        let (width, _, pixels) = self.picture.picture();
-        let rows = usize::from(area.y)..area.bottom();
-        let rows: Vec<usize> = rows.collect();
-        for rows in rows.chunks((REQUEST / 4 / usize::from(area.width).max(1)).max(1)) {
-            let row = |y: &usize| {
-                &pixels[y * usize::from(width) + usize::from(area.x)..][..usize::from(area.width)]
-            };
-            let data: Vec<u8> = rows.iter().flat_map(row).flat_map(|pixel| pixel.to_ne_bytes()).collect();
-            let (x, y) = (i16::try_from(area.x)?, i16::try_from(rows[0])?);
-            let height = u16::try_from(rows.len())?;
+        let (stride, width) = (usize::from(self.picture.picture().0), usize::from(area.width));
+        let pixels = self.picture.picture().2;
+        let room = (self.x.maximum_request_bytes().saturating_sub(HEAD) / 4 / width.max(1)).max(1);
+        for top in (usize::from(area.y)..area.bottom()).step_by(room) {
+            let rows = top..(top + room).min(area.bottom());
+            let mut data = Vec::with_capacity(rows.len() * width * 4);
+            for y in rows.clone() {
+                let row = &pixels[y * stride + usize::from(area.x)..][..width];
+                data.extend(row.iter().flat_map(|pixel| pixel.to_ne_bytes()));
+            }
+            let (x, y, height) = (i16::try_from(area.x)?, i16::try_from(top)?, u16::try_from(rows.len())?);
             let format = ImageFormat::Z_PIXMAP;
             self.x.put_image(format, self.window, self.gc, area.width, height, x, y, 0, 24, &data)?;
         }

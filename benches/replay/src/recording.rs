@@ -23,6 +23,8 @@ pub struct Paint {
     pub updates: Vec<ScreenUpdate>,
 }
 
+/// Between two looks at least: no screen shows more than sixty pictures a second.
+const REFRESH: Duration = Duration::from_micros(16_667);
 /// Most pieces of a paint; a file with more is none of ours.
 const MAX_PIECES: usize = 1 << 12;
 /// Most bytes of a piece.
@@ -37,7 +39,10 @@ pub fn record(file: &Path, seconds: u32) -> Result<()> {
     let mut encoder = Encoder::new()?;
     let start = Instant::now();
     let end = Duration::from_secs(u64::from(seconds));
+    let mut next = Duration::ZERO;
     while start.elapsed() < end {
+        std::thread::sleep(next.saturating_sub(start.elapsed()));
+        next = start.elapsed() + REFRESH;
         capture.wait(Some(end.saturating_sub(start.elapsed())))?;
         let at = start.elapsed();
         let Some(picture) = capture.fetch()? else { continue };

@@ -48,6 +48,9 @@ impl Viewer {
     }
 }
 
+/// The viewer is in the same process: nothing is sent coarsely.
+const NEARBY: Duration = Duration::from_millis(1);
+
 /// Replays a recording and returns a row of the table.
 pub fn replay(file: &Path, whole: bool, exact: bool) -> Result<String> {
     let paints: Vec<Paint> = read(file)?;
@@ -59,7 +62,8 @@ pub fn replay(file: &Path, whole: bool, exact: bool) -> Result<String> {
     let (sender, messages) = mpsc::sync_channel(256);
     let video: Option<Box<dyn Video>> = if exact { None } else { Some(Box::new(Av1::new())) };
     let view = EndUser::who_allows_everything().view();
-    let feed = Feed::start(&screen, view, WHOLE_DESKTOP, video, move |message| sender.send(message).is_ok())?;
+    let send = move |message| sender.send(message).is_ok();
+    let feed = Feed::start(&screen, view, WHOLE_DESKTOP, video, Some(NEARBY), send, Vec::new)?;
     let mut viewer = Viewer { decoder: Decoder::new(), captures: 0, bytes: 0, video: 0 };
     while viewer.look(&messages, &feed, Duration::from_millis(500))? {}
     // The first paint is the desktop as it was found: it is not counted.

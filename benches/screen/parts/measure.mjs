@@ -1,6 +1,6 @@
 // The measurements: connecting, latency of input, workloads, and how true the picture is.
 import { execFileSync } from 'node:child_process';
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { machineSeconds, quantile, round, seconds, sleep, watch } from './processes.mjs';
@@ -19,15 +19,35 @@ export async function quiet(roles, milliseconds = 4000) {
   }
 }
 
-/** Milliseconds from the wish to a whole picture. `target.connect` returns when the wish was made and what is to be added. */
+/** From this PSNR on, both pictures at a quarter of their sides, a picture counts as recognizable. */
+const RECOGNIZABLE_DB = 22;
+
+/**
+ * Milliseconds from the wish to a whole picture. `target.connect` returns when the wish was made and what is to be added.
+ * Through a network also, from the end user's yes, to a recognizable and to the exact picture.
+ */
 export async function connect(bench) {
   const { target, console: viewer } = bench;
+  if (bench.network) await refer(bench);
   const { since, besides = 0 } = await target.connect(bench);
   await viewer.look(target.surface);
+  const approach = bench.network ? viewer.page.evaluate((decibels) => window.__bench.approach(decibels, 60_000), RECOGNIZABLE_DB) : undefined;
   const whole = await viewer.page.evaluate((size) => window.__bench.whole(20_000, size), target.first?.(bench) ?? bench.desk.size);
   await target.widen?.(bench);
   if (!whole) throw new Error('no whole picture came within 20 seconds');
+  const { recognizable, exact, curve } = await approach ?? {};
+  const after = (moment) => (moment ? moment - since : undefined);
+  bench.approach = curve && { recognizable_ms: after(recognizable), exact_ms: after(exact), curve: curve.map(([at, ...rest]) => [at - since, ...rest]) };
   return whole - since + besides;
+}
+
+/** Gives the page the desktop as it is now. */
+async function refer({ console: { page }, desk, folder }) {
+  const file = join(folder, 'reference.ppm');
+  await desk.ask(`grab ${file}`, 'grabbed', 8000);
+  const pixels = readFileSync(file).subarray('P6\n1920 1080\n255\n'.length);
+  unlinkSync(file);
+  await page.evaluate((base64) => window.__bench.refer(base64), pixels.toString('base64'));
 }
 
 /** Milliseconds from an input in the page to the changed pixel in the page; `mode` is one of the sampler's (page.js). */

@@ -109,6 +109,48 @@
     };
     look();
   });
+  // How the picture comes: when it is recognizable (PSNR against the reference of this many dB or more, both at a quarter of their sides) and
+  // when every pixel is right, apart from where the pointer is parked. The reference is RGB in base64. Wall clocks, or null.
+  B.refer = (base64) => {
+    const bytes = atob(base64);
+    B.reference = new Uint8Array(bytes.length);
+    for (let at = 0; at < bytes.length; at += 1) B.reference[at] = bytes.charCodeAt(at);
+  };
+  B.likeness = (width, height) => {
+    const shown = B.pixels(0, 0, width, height);
+    const parked = (x, y) => x >= 1560 && x < 1760 && y >= 950 && y < 1044;
+    let [error, wrong] = [0, 0];
+    const sums = new Float64Array(width * 3 / 4);
+    for (let y = 0; y < height; y += 1) {
+      for (let x = 0, at = y * width; x < width; x += 1, at += 1) {
+        let same = true;
+        for (let c = 0; c < 3; c += 1) {
+          const difference = shown[at * 4 + c] - B.reference[at * 3 + c];
+          if (difference !== 0) { same = false; sums[(x >> 2) * 3 + c] += difference; }
+        }
+        if (!same && !parked(x, y)) wrong += 1;
+      }
+      if (y % 4 === 3) {
+        for (const sum of sums) error += (sum / 16) ** 2;
+        sums.fill(0);
+      }
+    }
+    const mean = error / (width * height * 3 / 16);
+    return [mean === 0 ? 99 : 10 * Math.log10(255 * 255 / mean), wrong];
+  };
+  B.approach = (decibels, milliseconds) => new Promise((resolve) => {
+    const [start, found] = [performance.now(), { recognizable: null, exact: null, curve: [] }];
+    const look = () => {
+      const [width, height] = B.size() ?? [];
+      const [psnr, wrong] = width === 1920 && height === 1080 ? B.likeness(width, height) : [0, -1];
+      found.curve.push([Date.now(), Math.round(psnr * 10) / 10, wrong]);
+      if (psnr >= decibels) found.recognizable ??= Date.now();
+      if (wrong === 0) found.exact = Date.now();
+      if (found.exact !== null || performance.now() - start > milliseconds) resolve(found);
+      else setTimeout(look, 80);
+    };
+    look();
+  });
   B.png = () => {
     const e = B.element();
     const canvas = document.createElement('canvas');

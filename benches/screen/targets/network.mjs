@@ -12,6 +12,7 @@ export const NETWORKS = {
   clean: { title: 'clean', shape: '', round_trip_ms: 0 },
   loss: { title: '80 ms, 2 % loss each way', shape: 'delay=40ms loss=2%', round_trip_ms: 80 },
   slow: { title: '80 ms, 500 kbit/s each way', shape: 'delay=40ms rate=500kbit', round_trip_ms: 80 },
+  thin: { title: '200 ms, 200 kbit/s each way', shape: 'delay=100ms rate=200kbit', round_trip_ms: 200 },
 };
 
 /** A question may come this much later than on the loopback. */

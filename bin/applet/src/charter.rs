@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use belay_permission::Charter;
 use belay_wire::charter::{MAX_DOCUMENT, NAME, SIGNATURE, signed_bytes};
+use belay_wire::message::CharterVerdict;
 use belay_wire::{Moment, Right, Rights, SessionId};
 use serde::Deserialize;
 
@@ -41,6 +42,28 @@ pub enum CharterError {
     /// Not yet, or no longer, valid.
     #[error("it is not valid at this time; check this computer's clock")]
     Time,
+}
+
+impl CharterError {
+    /// How the console is told.
+    pub const fn verdict(self) -> CharterVerdict {
+        match self {
+            CharterError::Signature => CharterVerdict::Signature,
+            CharterError::Document => CharterVerdict::Document,
+            CharterError::Foreign => CharterVerdict::Foreign,
+            CharterError::Time => CharterVerdict::Time,
+        }
+    }
+
+    /// In one word, for the record.
+    pub const fn word(self) -> &'static str {
+        match self {
+            CharterError::Signature => "signature",
+            CharterError::Document => "document",
+            CharterError::Foreign => "foreign",
+            CharterError::Time => "time",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -157,6 +180,18 @@ pub mod tests {
         assert_eq!(charter.technician, "Tess Example");
         assert_eq!(charter.rights, Rights::from_iter(Right::ALL));
         assert_eq!(charter.expires, Moment(1) + Duration::from_secs(3600));
+    }
+
+    #[test]
+    fn each_refusal_has_a_verdict_and_a_word_of_its_own() {
+        use CharterError::{Document, Foreign, Signature, Time};
+        let all = [Signature, Document, Foreign, Time];
+        let verdicts = all.map(CharterError::verdict);
+        assert!(!verdicts.contains(&CharterVerdict::Accepted));
+        for (at, error) in all.into_iter().enumerate() {
+            assert!(all[at + 1..].iter().all(|other| other.verdict() != error.verdict()));
+            assert!(all[at + 1..].iter().all(|other| other.word() != error.word()));
+        }
     }
 
     #[test]

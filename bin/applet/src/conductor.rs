@@ -4,6 +4,7 @@
 //! [`Conductor::next_timeout`]. So that the whole program can be tested without a window, a network or a desktop.
 
 mod away;
+mod connection;
 mod consent;
 mod identity;
 mod known_lines;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use belay_permission::{Admission, Admitted, EndReason, Input as Consent, Permission, PromptId};
 use belay_seal::{LinkSecret, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal};
-use belay_wire::message::{EndedBy, View};
+use belay_wire::message::{CharterVerdict, EndedBy, View};
 use belay_wire::{Message, Moment, Right, Rights};
 
 use crate::charter::{self, Expected};
@@ -24,6 +25,7 @@ use crate::exit::Exit;
 use crate::foreign_text;
 use crate::host_log::{Entry, Whom};
 use away::{Away, Sleep};
+use connection::Connection;
 use identity::Identity;
 use known_lines::KnownLines;
 use violation::Violations;
@@ -88,6 +90,7 @@ pub struct Conductor {
     away: Option<Away>,
     sleep: Sleep,
     identity: Identity,
+    connection: Connection,
     prompt: Option<(PromptId, Rights)>,
     quiet_until: Option<Moment>,
     deeds: VecDeque<Deed>,
@@ -113,6 +116,7 @@ impl Conductor {
             away: None,
             sleep: Sleep::default(),
             identity: Identity::default(),
+            connection: Connection::default(),
             prompt: None,
             quiet_until: None,
             deeds: VecDeque::from([Deed::Show(Show::State(State::Connecting))]),
@@ -154,8 +158,11 @@ impl Conductor {
                 self.over(Over::Unreachable, Exit::NoGateway, FACTS, now);
                 self.deeds.push_back(Deed::Examine);
             }
-            // Nobody asked while the connection stands.
-            Happening::Examined(_) => {}
+            Happening::Examined(checks) => self.examined(checks),
+            Happening::Path(path) => self.goes_by(path),
+            Happening::Attempted(attempted) => self.attempted(attempted),
+            Happening::Interference(interference) => self.interfered(interference, now),
+            Happening::Insecure(how) => self.insecure(how, now),
             Happening::Paired(code) => self.paired(code, now),
             Happening::Interrupted(far) => self.interrupted(far, now),
             // A key or button that stays down although its release is stuck somewhere would be the end user's trouble.
@@ -246,6 +253,7 @@ impl Conductor {
         if self.paired {
             self.deeds.push_back(Deed::Show(Show::Typing(false)));
             self.lonely();
+            self.forget_connection();
         }
         self.paired = false;
         self.part();
@@ -376,17 +384,17 @@ impl Conductor {
                 self.whom.technician = Some(charter.technician.clone());
                 self.whom.company = Some(charter.account.clone());
                 self.consent(Consent::CharterAccepted(charter), now);
-                self.deeds.push_back(Deed::Send(Message::CharterChecked(true)));
+                self.deeds.push_back(Deed::Send(Message::CharterChecked(CharterVerdict::Accepted)));
                 self.log(Entry::TechnicianConnected);
                 self.story(Story::Technician(self.partner.clone()));
                 self.enter(State::Connected(self.partner.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "charter refused");
-                self.deeds.push_back(Deed::Send(Message::CharterChecked(false)));
-                self.log(Entry::CharterRefused { why: error.to_string() });
+                self.deeds.push_back(Deed::Send(Message::CharterChecked(error.verdict())));
+                self.log(Entry::CharterRefused(error));
                 self.story(Story::Untrusted);
-                self.enter(State::Untrusted);
+                self.enter(State::Untrusted(error));
             }
         }
     }
@@ -407,6 +415,7 @@ impl Conductor {
                 }
             }
             Person::Compared => self.compared(),
+            Person::WantsReport => self.examine(),
             Person::Typing(on) => {
                 if self.paired && self.away.is_none() {
                     self.deeds.push_back(Deed::Send(Message::Typing(on)));

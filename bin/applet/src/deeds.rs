@@ -1,5 +1,6 @@
 //! What the conductor hears and what it has done: the seam between deciding and doing.
 
+use belay_net::applet::{Attempted, Insecure, Interference, PathInUse};
 use belay_net::check as way;
 use belay_permission::{Admitted, Answer, EndReason, PromptId};
 use belay_seal::SecurityCode;
@@ -8,6 +9,8 @@ use belay_wire::input::Input;
 use belay_wire::message::View;
 use belay_wire::{Message, Moment, Right, Rights, SessionId};
 
+use crate::charter::CharterError;
+use crate::connection::Report;
 use crate::exit::Exit;
 use crate::host_log::{Entry, Whom};
 
@@ -42,6 +45,14 @@ pub enum Happening {
     PartnerLeft(Leaving),
     /// The console broke the protocol; this pairing is over.
     Breach(String),
+    /// There is no secure connection to a console.
+    Insecure(Insecure),
+    /// Somebody on the way interferes, without harm so far.
+    Interference(Interference),
+    /// Another way is used, or it was measured anew.
+    Path(PathInUse),
+    /// A direct way was tried.
+    Attempted(Attempted),
     /// The connection is gone and does not come back.
     Lost(String),
     /// The person at this computer did something.
@@ -82,6 +93,8 @@ pub enum Person {
     Typing(bool),
     /// Found the security code to be the same on both screens.
     Compared,
+    /// Opened the connection report.
+    WantsReport,
 }
 
 /// Who cannot be reached while the way is interrupted.
@@ -181,6 +194,8 @@ pub enum Show {
     Typing(bool),
     /// Something for the list of what happened.
     Story(Story),
+    /// What there is to know of the connection.
+    Connection(Box<Report>),
 }
 
 /// How it is known that the technician's side is the technician's, and nobody sits in between.
@@ -215,7 +230,9 @@ pub enum State {
     /// A technician with a good charter is there.
     Connected(Partner),
     /// A technician with a bad charter is there.
-    Untrusted,
+    Untrusted(CharterError),
+    /// The connection to a technician was not secure; it waits for another.
+    Insecure(Insecure),
     /// Over.
     Over(Over),
 }
@@ -249,6 +266,8 @@ pub enum Story {
     Verified,
     Way(way::Check),
     Breach,
+    Insecure(Insecure),
+    Interference,
     Untrusted,
     Asked(Right),
     Granted(Right),

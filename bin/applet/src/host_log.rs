@@ -5,11 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use belay_net::applet::{Insecure, Interference};
 use belay_permission::EndReason;
 use belay_wire::{Right, Rights, SessionId};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::charter::CharterError;
 use crate::foreign_text::is_treacherous;
 
 /// File name within the log's directory.
@@ -29,10 +31,7 @@ pub enum Entry {
     /// A technician came with a good charter.
     TechnicianConnected,
     /// A charter that could not be trusted.
-    CharterRefused {
-        /// Why.
-        why: String,
-    },
+    CharterRefused(CharterError),
     /// The end user was asked.
     PromptShown(Rights),
     /// They allowed it.
@@ -78,6 +77,10 @@ pub enum Entry {
         /// How.
         what: String,
     },
+    /// There was no secure connection to a technician.
+    Insecure(Insecure),
+    /// Somebody on the way interferes, without harm; how often in this pairing so far.
+    Interference(Interference),
     /// Input into Belay's own windows was dropped.
     OwnWindow,
     /// A tool did not work on this computer.
@@ -201,7 +204,7 @@ fn event(entry: &Entry) -> &'static str {
     match entry {
         Entry::SessionStarted { .. } => "session_started",
         Entry::TechnicianConnected => "technician_connected",
-        Entry::CharterRefused { .. } => "charter_refused",
+        Entry::CharterRefused(_) => "charter_refused",
         Entry::PromptShown(_) => "prompt_shown",
         Entry::Granted(_) => "granted",
         Entry::Refused(_) => "refused",
@@ -217,6 +220,8 @@ fn event(entry: &Entry) -> &'static str {
         Entry::Withdrawn { .. } => "withdrawn",
         Entry::Violation { .. } => "violation",
         Entry::Breach { .. } => "breach",
+        Entry::Insecure(_) => "insecure",
+        Entry::Interference(_) => "interference",
         Entry::OwnWindow => "own_window",
         Entry::Failed { .. } => "failed",
         Entry::ConnectionLost { .. } => "connection_lost",
@@ -242,7 +247,16 @@ fn details(line: &mut String, entry: &Entry) {
         | Entry::Offline
         | Entry::Removed => {}
         Entry::SessionStarted { origin } => quoted(line, "server", origin),
-        Entry::CharterRefused { why } => quoted(line, "why", why),
+        Entry::CharterRefused(error) => {
+            put(line, "reason", error.word());
+            quoted(line, "why", &error.to_string());
+        }
+        Entry::Insecure(how) => put(line, "reason", insecure(*how)),
+        Entry::Interference(Interference { forged, repeated, swallowed }) => {
+            put(line, "forged", &forged.to_string());
+            put(line, "repeated", &repeated.to_string());
+            put(line, "swallowed", &swallowed.to_string());
+        }
         Entry::Breach { what } => quoted(line, "what", what),
         Entry::PromptShown(rights)
         | Entry::Granted(rights)
@@ -268,6 +282,16 @@ fn details(line: &mut String, entry: &Entry) {
         Entry::Resumed { seconds } => put(line, "after", &format!("{seconds}s")),
         Entry::Ended(why) => put(line, "by", ended_by(*why)),
         Entry::Closed => put(line, "by", "server"),
+    }
+}
+
+/// How it showed that a connection was not secure, in one word.
+fn insecure(how: Insecure) -> &'static str {
+    match how {
+        Insecure::Keys => "keys",
+        Insecure::Handshake => "handshake",
+        Insecure::Unfinished => "unfinished",
+        Insecure::Forged => "forged",
     }
 }
 

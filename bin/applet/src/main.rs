@@ -5,6 +5,7 @@ mod args;
 mod charter;
 mod clock;
 mod conductor;
+mod connection;
 mod deeds;
 mod display;
 mod exit;
@@ -44,6 +45,7 @@ use workers::Workers;
 const UNHEARD: usize = 256;
 
 fn main() -> ExitCode {
+    belay_desktop::keep_little_memory();
     let args = Args::parse();
     let language = args.language.unwrap_or_else(Language::of_system);
     if let Err(error) =
@@ -150,6 +152,7 @@ fn conduct(
             platform: platform.clone(),
         };
         let dial = Dial::new(&tag.origin, &tag.anchors).context("the download is damaged")?;
+        let dial = dial.of_account(tag.account);
         let binding = belay_seal::Binding::of(&tag.session_authentication_id).0;
         let expected = charter::Expected { key: tag.charter_key, binding, session: None };
         let facts = Facts {

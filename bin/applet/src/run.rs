@@ -108,10 +108,12 @@ impl<S: Fn(Show)> Program<S> {
                     continue;
                 }
                 event = self.connection.events.recv(), if network_open => match event {
-                    Some(event) => match heard(event) {
-                        Some(happening) => happening,
-                        None => continue,
-                    },
+                    Some(event) => {
+                        if let Event::Path(path) = &event {
+                            self.workers.note_round_trip(path.round_trip);
+                        }
+                        heard(event)
+                    }
                     None => { network_open = false; Happening::Lost("the connection ended".into()) }
                 },
                 () = tokio::time::sleep_until(wake.into()) => Happening::Tick,
@@ -212,9 +214,9 @@ impl<S: Fn(Show)> Program<S> {
     }
 }
 
-/// What an event means for the session; what is only about paths changes nothing in it.
-fn heard(event: Event) -> Option<Happening> {
-    Some(match event {
+/// What an event means for the session.
+fn heard(event: Event) -> Happening {
+    match event {
         Event::Admitted(session) => Happening::Admitted(session),
         Event::Refused(refusal) => Happening::Refused(refusal),
         Event::Unreachable(error) => {
@@ -232,17 +234,19 @@ fn heard(event: Event) -> Option<Happening> {
         Event::Interrupted(Interruption::Partner) => Happening::Interrupted(Far::Technician),
         Event::Interrupted(Interruption::Returned) => Happening::Returned,
         Event::Resumed => Happening::Resumed,
+        Event::Insecure(how) => Happening::Insecure(how),
+        Event::Interference(interference) => Happening::Interference(interference),
         Event::Quiet => Happening::Quiet,
         Event::Path(path) => {
             tracing::info!(kind = ?path.kind, round_trip = ?path.round_trip, "the path in use");
-            return None;
+            Happening::Path(path)
         }
         Event::Attempted(attempted) => {
             // Addresses are shown to people, and written to no log.
             tracing::info!(attempt = attempted.attempt, opened = ?attempted.opened, "a direct path was tried");
-            return None;
+            Happening::Attempted(attempted)
         }
-    })
+    }
 }
 
 /// Whether the record took it.

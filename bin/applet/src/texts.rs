@@ -5,11 +5,15 @@ mod en;
 
 use std::time::Duration;
 
+use belay_net::applet::{Insecure, Interference, PathKind};
 use belay_net::check::{Check, Skip, Step, Trouble, Verdict};
 use belay_permission::EndReason;
 use belay_seal::SecurityCode;
 use belay_wire::gateway::Refusal;
 use belay_wire::{Right, Rights};
+
+use crate::charter::CharterError;
+use crate::connection::Why;
 
 /// A language the program speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -54,7 +58,7 @@ impl Language {
 
 macro_rules! texts {
     ($($name:ident)*) => {
-        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{time}`, `{right}`, `{library}`, `{host}`, `{why}` and `{finding}` are filled in.
+        /// Every text by name. `{technician}`, `{company}`, `{domain}`, `{operator}`, `{seconds}`, `{time}`, `{right}`, `{library}`, `{host}`, `{why}`, `{count}`, `{way}` and `{finding}` are filled in.
         #[allow(missing_docs)]
         #[derive(Debug)]
         pub struct Texts { $(pub $name: &'static str,)* }
@@ -74,7 +78,8 @@ texts! {
     connected_heading connected_detail left_detail
     reconnecting_heading reconnecting_server reconnecting_technician reconnecting_waiting
     offline_heading offline_server offline_technician interrupted_for
-    untrusted_heading untrusted_detail
+    untrusted_heading untrusted_signature untrusted_document untrusted_foreign untrusted_time
+    insecure_heading insecure_keys insecure_handshake insecure_unfinished insecure_forged insecure_do
     ended_heading ended_by_end_user ended_by_panic ended_by_technician ended_by_time ended_by_server
     lost_heading lost_detail tampered_heading tampered_detail
     refused_heading refused_unknown refused_used refused_expired refused_foreign refused_busy refused_slow_down refused_other
@@ -86,6 +91,11 @@ texts! {
     plain_heading plain_detail damaged_heading damaged_detail no_display no_keyboard_library
     shared_heading nothing_shared view_label control_label stop_view stop_control end_session close panic_hint no_panic_hint
     view_paused control_paused bar_paused code_heading code_meaning code_unproved code_verified code_verified_meaning code_same
+    way_tab path_relay path_relayed_udp path_direct_udp path_direct_tcp path_none path_line short_relay short_relayed_udp short_direct_udp short_direct_tcp path_took path_unmeasured
+    why_looking why_lost why_slower why_no_address why_udp_blocked_here why_only_tcp why_nothing
+    do_nothing do_no_address do_udp_blocked_here do_only_tcp do_slow
+    interference_none interference_some interference_forged interference_repeated interference_swallowed
+    way_heading path_heading interference_heading way_examine way_examining
     chat_tab story_tab chat_empty chat_placeholder chat_not_yet send you typing
     asks_view asks_control asks_both means_view means_control means_both prompt_domain
     allow refuse prompt_warning countdown remaining
@@ -94,7 +104,7 @@ texts! {
     story_connected story_technician story_left story_breach story_asked story_granted story_refused story_timed_out
     story_interrupted_server story_interrupted_technician story_resumed story_offline story_cut story_compared story_verified
     story_cancelled story_view_started story_view_ended story_control_ended story_withdrawn story_released story_failed
-    story_violation story_untrusted story_log_failed
+    story_violation story_untrusted story_interference story_log_failed
 }
 
 impl Texts {
@@ -145,6 +155,78 @@ impl Texts {
         let why = if let Verdict::Bad(Trouble::Other(why)) = &check.verdict { why } else { "" };
         let host = crate::foreign_text::name(&check.host);
         fill(step, &[("host", &host), ("finding", &fill(found, &[("why", why)]))])
+    }
+
+    /// Why this technician is not trusted.
+    pub const fn untrusted(&self, why: CharterError) -> &'static str {
+        match why {
+            CharterError::Signature => self.untrusted_signature,
+            CharterError::Document => self.untrusted_document,
+            CharterError::Foreign => self.untrusted_foreign,
+            CharterError::Time => self.untrusted_time,
+        }
+    }
+
+    /// How it showed that the connection was not secure.
+    pub const fn insecure(&self, how: Insecure) -> &'static str {
+        match how {
+            Insecure::Keys => self.insecure_keys,
+            Insecure::Handshake => self.insecure_handshake,
+            Insecure::Unfinished => self.insecure_unfinished,
+            Insecure::Forged => self.insecure_forged,
+        }
+    }
+
+    /// What the way in use is, in a sentence.
+    pub const fn path(&self, kind: PathKind) -> &'static str {
+        match kind {
+            PathKind::Relay => self.path_relay,
+            PathKind::RelayedUdp => self.path_relayed_udp,
+            PathKind::DirectUdp => self.path_direct_udp,
+            PathKind::DirectTcp => self.path_direct_tcp,
+        }
+    }
+
+    /// The same in a word or two.
+    pub const fn short_path(&self, kind: PathKind) -> &'static str {
+        match kind {
+            PathKind::Relay => self.short_relay,
+            PathKind::RelayedUdp => self.short_relayed_udp,
+            PathKind::DirectUdp => self.short_direct_udp,
+            PathKind::DirectTcp => self.short_direct_tcp,
+        }
+    }
+
+    /// Why it is not a better one, and what to do.
+    pub const fn why(&self, why: Why) -> (&'static str, &'static str) {
+        match why {
+            Why::Looking => (self.why_looking, self.do_nothing),
+            Why::Lost => (self.why_lost, self.do_nothing),
+            Why::Slower => (self.why_slower, self.do_nothing),
+            Why::NoAddress => (self.why_no_address, self.do_no_address),
+            Why::UdpBlockedHere => (self.why_udp_blocked_here, self.do_udp_blocked_here),
+            Why::OnlyTcp => (self.why_only_tcp, self.do_only_tcp),
+            Why::Nothing => (self.why_nothing, self.do_slow),
+        }
+    }
+
+    /// What somebody on the way has done so far, a line for each sort.
+    pub fn interference(&self, interference: Interference) -> String {
+        let Interference { forged, repeated, swallowed } = interference;
+        let sorts = [
+            (self.interference_forged, forged),
+            (self.interference_repeated, repeated),
+            (self.interference_swallowed, swallowed),
+        ];
+        let said: Vec<String> = sorts
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(text, count)| fill(text, &[("count", &count.to_string())]))
+            .collect();
+        if said.is_empty() {
+            return self.interference_none.to_owned();
+        }
+        format!("{}\n{}", said.join("\n"), self.interference_some)
     }
 
     /// Why the session is over.
@@ -253,6 +335,8 @@ mod tests {
             "host",
             "why",
             "finding",
+            "count",
+            "way",
         ];
         for ((name, en), (_, de)) in en::TEXTS.all().into_iter().zip(de::TEXTS.all()) {
             for text in [en, de] {

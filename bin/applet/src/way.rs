@@ -18,16 +18,20 @@ pub fn check(tag: Option<Tag>, address: &str, texts: &Texts) -> anyhow::Result<E
         bare if !bare.contains("://") => Some(format!("https://{bare}")),
         whole => Some(whole.to_owned()),
     };
-    let (origin, anchors) = match (wanted, tag) {
-        (None, Some(tag)) => (tag.origin, tag.anchors),
-        (Some(wanted), Some(tag)) if wanted == tag.origin => (tag.origin, tag.anchors),
-        (Some(wanted), _) if is_origin(&wanted) => (wanted, String::new()),
+    let (origin, anchors, account) = match (wanted, tag) {
+        (None, Some(tag)) => (tag.origin, tag.anchors, Some(tag.account)),
+        (Some(wanted), Some(tag)) if wanted == tag.origin => (tag.origin, tag.anchors, Some(tag.account)),
+        (Some(wanted), _) if is_origin(&wanted) => (wanted, String::new(), None),
         (Some(_), _) | (None, None) => {
             say(texts.way_which);
             return Ok(Exit::WrongUse);
         }
     };
     let dial = Dial::new(&origin, &anchors)?;
+    let dial = match account {
+        Some(account) => dial.of_account(account),
+        None => dial,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

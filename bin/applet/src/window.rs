@@ -48,6 +48,12 @@ macro_rules! dress {
         words.set_panic_hint($look.hint.into());
         words.set_chat_tab(texts.chat_tab.into());
         words.set_story_tab(texts.story_tab.into());
+        words.set_way_tab(texts.way_tab.into());
+        words.set_way_heading(texts.way_heading.into());
+        words.set_path_heading(texts.path_heading.into());
+        words.set_interference_heading(texts.interference_heading.into());
+        words.set_way_examine($crate::window::label(texts.way_examine));
+        words.set_way_examining(texts.way_examining.into());
         words.set_chat_empty(texts.chat_empty.into());
         words.set_chat_placeholder(texts.chat_placeholder.into());
         words.set_chat_not_yet(texts.chat_not_yet.into());
@@ -64,6 +70,7 @@ macro_rules! dress {
     }};
 }
 
+mod connection;
 mod main_window;
 mod place;
 mod prompt;
@@ -288,13 +295,14 @@ impl Stage {
                 self.main.set_typing(typing.into());
             }
             Show::Story(story) => self.add_story(&story),
+            Show::Connection(report) => self.show_connection(&report),
         }
     }
 
     fn enter(&mut self, state: State) {
         match &state {
             State::Connected(partner) => self.partner = partner.clone(),
-            State::Waiting | State::Left | State::Greeting | State::Untrusted => {
+            State::Waiting | State::Left | State::Greeting | State::Untrusted(_) | State::Insecure(_) => {
                 self.partner = Partner::default()
             }
             State::Connecting | State::Reconnecting(..) | State::Offline(..) => {}

@@ -33,6 +33,8 @@ pub struct Workers {
     panic_key: Option<PanicKey>,
     happen: mpsc::Sender<Happening>,
     departures: Departures,
+    /// What a small message takes to the console and back.
+    round_trip: Option<Duration>,
 }
 
 /// A feed, and the flag that tells its end by our will from its end by failure.
@@ -61,12 +63,17 @@ impl Workers {
         let panic_key =
             screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
-        Workers { screen, shown: None, hands, halted, panic_key, happen, departures }
+        Workers { screen, shown: None, hands, halted, panic_key, happen, departures, round_trip: None }
     }
 
     /// Whether the Pause key stops everything.
     pub fn has_panic_key(&self) -> bool {
         self.panic_key.is_some()
+    }
+
+    /// Notes how long the way to the console is, for the next opening of the screen.
+    pub fn note_round_trip(&mut self, round_trip: Option<Duration>) {
+        self.round_trip = round_trip;
     }
 
     /// Shows the screen, or no longer.
@@ -146,7 +153,8 @@ impl Workers {
         // What left of an earlier opening is none of this one's.
         self.departures.take();
         let departures = self.departures.clone();
-        match Feed::start(screen, admitted, view.monitor, video, send, move || departures.take()) {
+        let left = move || departures.take();
+        match Feed::start(screen, admitted, view.monitor, video, self.round_trip, send, left) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use belay_meeting::{Console, ID, SESSION, Server};
-use belay_wire::message::{Cause, Outcome, View};
+use belay_wire::message::{Cause, CharterVerdict, Outcome, View};
 use belay_wire::{Message, Right, Rights, SessionAuthenticationId};
 
 /// A program, stopped when dropped.
@@ -161,7 +161,9 @@ async fn working(server: &Server) -> (Desk, Console) {
     desk.logs(0, "session_started", 20).await;
     let mut console = Console::open(server).await;
     console.say(&charter()).await;
-    console.hears("charter checked", |message| *message == Message::CharterChecked(true)).await;
+    console
+        .hears("charter checked", |message| *message == Message::CharterChecked(CharterVerdict::Accepted))
+        .await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     desk.picture(&format!("connected-code-{}", console.code())).await;
     desk.allow(&mut console, 1, view()).await;

@@ -7,6 +7,7 @@ use anyhow::{bail, ensure};
 use belay_api::Clock;
 use belay_identity::{Cost, Passwords, check_new_password};
 use belay_program::Config;
+use belay_program::config::is_region;
 use belay_store::{AccountCreated, Create, NewAccount, SignInId, Store};
 
 use crate::arguments::{CreateAccount, Form};
@@ -23,6 +24,9 @@ pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyho
         );
     };
     let holder_name = checked_name("--owner-name", wanted.owner_name.as_deref().unwrap_or(&wanted.owner))?;
+    if let Some(region) = &wanted.region {
+        check_region(config, region)?;
+    }
     let password = password(wanted.password_stdin)?;
     check_new_password(&password)?;
     let hash = Passwords::new(Cost::PRODUCTION)?.hash(&password).await?;
@@ -30,6 +34,7 @@ pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyho
     let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
     let new = NewAccount {
         name: name.clone(),
+        region: wanted.region.clone(),
         holder_sign_in_id: id.clone(),
         holder_name,
         holder_password_hash: hash,
@@ -47,6 +52,7 @@ pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyho
             let line = serde_json::json!({
                 "account": account.to_string(),
                 "name": name,
+                "region": wanted.region.as_ref().unwrap_or(&config.region),
                 "member": holder.to_string(),
                 "sign_in_id": id.as_str(),
             });
@@ -57,6 +63,32 @@ pub async fn create(config: &Config, wanted: CreateAccount, form: Form) -> anyho
             id.as_str()
         )),
     }
+}
+
+/// The regions that have a gateway, each once.
+pub fn regions(config: &Config) -> Vec<&str> {
+    let mut regions: Vec<&str> = config.gateways.iter().map(|gateway| gateway.region.as_str()).collect();
+    if regions.is_empty() {
+        regions.push(&config.region);
+    }
+    regions.sort_unstable();
+    regions.dedup();
+    regions
+}
+
+/// An account must not be made whose sessions no gateway would take.
+fn check_region(config: &Config, region: &str) -> anyhow::Result<()> {
+    ensure!(
+        is_region(region),
+        "--region {region:?} is not possible; write a short name of letters, digits, '-' and '_'"
+    );
+    let regions = regions(config);
+    ensure!(
+        regions.contains(&region),
+        "there is no gateway in the region {region:?}; list one in gateways first, or choose another (there are: {})",
+        regions.join(", ")
+    );
+    Ok(())
 }
 
 fn checked_name(argument: &str, name: &str) -> anyhow::Result<String> {

@@ -76,6 +76,9 @@ pub struct CreateAccount {
     /// The company's name, as end users will see it
     #[arg(long)]
     pub name: String,
+    /// The region whose gateways the account's sessions go through, and no others; for good [default: the website's]
+    #[arg(long)]
+    pub region: Option<String>,
     /// What the master account holder types to sign in, for instance a mail address
     #[arg(long, value_name = "ID")]
     pub owner: String,

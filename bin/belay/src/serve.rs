@@ -21,7 +21,7 @@ use crate::arguments::Form;
 use crate::remote::{KeyFiles, Remote};
 use crate::role::{self, Roles};
 use crate::tls::{Renewal, Tls};
-use crate::{door, gateway, tls, turn};
+use crate::{account, door, gateway, tls, turn};
 
 /// How often time-outs are applied.
 const SWEEP_EVERY: Duration = Duration::from_secs(20);
@@ -56,6 +56,7 @@ async fn website(config: &Config, roles: Roles, form: Form) -> anyhow::Result<()
             "this process runs no gateway and gateways is empty, so nobody can connect; list one in gateways"
         );
     }
+    warn_of_regions(config, &store).await?;
     let idle = settings.idle;
     let parts = WebsiteParts { store: store.clone(), passwords, settings, clock: clock.clone() };
     let (website, security_log) = Website::start(parts)
@@ -142,6 +143,20 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     }
     tracing::info!("stopped");
     served
+}
+
+/// Says which accounts no gateway serves: they stay in their region, and wait.
+async fn warn_of_regions(config: &Config, store: &Store) -> anyhow::Result<()> {
+    let regions = account::regions(config);
+    for account in store.directory().accounts().await? {
+        if let Some(region) = account.region.filter(|region| !regions.contains(&region.as_str())) {
+            tracing::warn!(
+                account = %account.id, region,
+                "no gateway is in the region of this account, so its sessions cannot begin; list one in gateways"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Only what has to be done from time to time.

@@ -155,6 +155,39 @@ fn a_password_is_never_an_argument_and_never_waited_for_without_a_terminal() {
 }
 
 #[test]
+fn an_account_is_made_only_in_a_region_that_has_a_gateway() {
+    let place = Place::new();
+    let config = place.config(
+        "region = \"eu\"\ngateways = [{ url = \"wss://a.example/gateway/v1\", region = \"eu\" }, \
+         { url = \"wss://b.example/gateway/v1\", region = \"us\" }]\nlisten = \"127.0.0.1:0\"",
+    );
+    let create = |more: &[&str], owner: &str| {
+        let mut child = belay()
+            .args(["account", "create", "--json", "--password-stdin", "--name", "Example", "--owner", owner])
+            .args(more)
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(b"correct horse battery\n").unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let refused = refusal(&create(&["--region", "asia"], "a@example.com"));
+    assert!(refused.contains("no gateway in the region \"asia\"") && refused.contains("eu, us"), "{refused}");
+    assert!(refusal(&create(&["--region", "a b"], "a@example.com")).contains("a short name"));
+    let region = |more: &[&str], owner: &str| {
+        let made = create(more, owner);
+        let line: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+        line["region"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(region(&["--region", "us"], "b@example.com"), "us");
+    assert_eq!(region(&[], "c@example.com"), "eu");
+}
+
+#[test]
 fn a_check_changes_nothing() {
     let place = Place::new();
     let config = place.config("listen = \"127.0.0.1:0\"");

@@ -122,6 +122,7 @@ pub struct Link {
     /// Pings and pongs, each for its path.
     probes: VecDeque<(PathId, Piece<'static>)>,
     outputs: VecDeque<Output>,
+    swallowed: u64,
 }
 
 impl Default for Link {
@@ -146,7 +147,14 @@ impl Link {
             next_ping: 0,
             probes: VecDeque::new(),
             outputs: VecDeque::new(),
+            swallowed: 0,
         }
+    }
+
+    /// Packets of ours that an ordered path has not delivered although it went on: somebody in between has dropped them.
+    /// They were sent again.
+    pub fn swallowed(&self) -> u64 {
+        self.swallowed
     }
 
     /// A path is up. A relay is usable at once; another is when it has answered.
@@ -228,6 +236,7 @@ impl Link {
             && let Some(path) = self.paths.iter_mut().find(|known| known.id == path)
         {
             let missing = path.missing(number);
+            self.swallowed = self.swallowed.saturating_add(missing.len() as u64);
             self.send_again(&missing);
         }
         Ok(())

@@ -30,8 +30,8 @@ const PROBE_AT_MOST: Duration = Duration::from_secs(2);
 const REORDERED: u64 = 3;
 /// How much one sending counts in the share that is lost.
 const LOSS_WEIGHT: f64 = 1.0 / 128.0;
-/// Share lost from which on pieces are as small as a datagram.
-const LOSSY: f64 = 0.005;
+/// Share lost from which on pieces are as small as a datagram; one loss alone, a full buffer on the way, is less.
+const LOSSY: f64 = 0.02;
 const PIECE_ORDERED: usize = 512 << 10;
 const PIECE_DATAGRAM: usize = 16 << 10;
 const PIECE_LOSSY: usize = 1100;

@@ -412,6 +412,7 @@ fn what_a_relay_drops_is_noticed_by_the_answer_to_a_ping() {
     }
     let said: Vec<Vec<u8>> = (0..40u64).map(|step| step.to_be_bytes().to_vec()).collect();
     assert!(dropped > 4, "{dropped}");
+    assert_eq!(ends.each_ref().map(Link::swallowed), [dropped, 0]);
     assert_eq!(heard, said);
     assert_eq!(ends[0].unacknowledged(), 0);
 }

@@ -143,8 +143,8 @@ impl RevokeCause {
             RevokeCause::Technician => Some(Cause::Technician),
             RevokeCause::Dependent => Some(Cause::Dependent),
             RevokeCause::Failure => Some(Cause::Failure),
-            // Waits in the link until the console is back. The wire has no word of its own for it; a failure is what comes nearest.
-            RevokeCause::Offline => Some(Cause::Failure),
+            // Waits in the link until the console is back.
+            RevokeCause::Offline => Some(Cause::Offline),
             RevokeCause::PairingLost | RevokeCause::Ended(_) => None,
         }
     }

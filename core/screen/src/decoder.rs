@@ -2,6 +2,7 @@
 
 use belay_wire::message::ScreenUpdate;
 
+use crate::coarse::{MAX_SHIFT, enlarge, small_side};
 use crate::encoder::MAX_PIXELS;
 use crate::{MAX_PALETTE, MAX_STREAMS, MAX_VIDEO_PIXELS, Rect, max_raw, operation, palette_bits};
 
@@ -37,6 +38,8 @@ pub enum DecodeError {
     OutOfPicture(Rect),
     /// A palette of fewer than 2 or more than 16 colours, or an index beyond it.
     Palette(u8),
+    /// A stretch that is none.
+    Coarse(u8),
     /// A frame of video that does not follow the one before in this stream, too large a rectangle, or the end of a stream
     /// that is none.
     Video(u8),
@@ -65,6 +68,7 @@ impl std::fmt::Display for DecodeError {
                 )
             }
             DecodeError::Palette(value) => write!(f, "a palette cannot have {value}"),
+            DecodeError::Coarse(shift) => write!(f, "nothing is stretched by 2 to the power of {shift}"),
             DecodeError::Video(stream) => write!(f, "stream {stream} of video does not go on like this"),
         }
     }
@@ -199,22 +203,20 @@ impl Decoder {
             }
             operation::COLOUR => {
                 let area = self.rect(input)?;
-                let planes = [input.take(area.area())?, input.take(area.area())?, input.take(area.area())?];
-                let width = usize::from(area.width);
-                let mut above = [0u8; 3];
-                for (y, row) in self.rows(area).enumerate() {
-                    let mut value = above;
-                    for (x, pixel) in row.iter_mut().enumerate() {
-                        for (value, plane) in value.iter_mut().zip(planes) {
-                            *value = value.wrapping_add(plane[y * width + x]);
-                        }
-                        if x == 0 {
-                            above = value;
-                        }
-                        let [r, g, b] = value;
-                        *pixel = u32::from_be_bytes([0, r.wrapping_add(g), g, b.wrapping_add(g)]);
-                    }
+                let pixels = input.planes(usize::from(area.width), usize::from(area.height))?;
+                for (row, from) in self.rows(area).zip(pixels.chunks_exact(usize::from(area.width))) {
+                    row.copy_from_slice(from);
                 }
+            }
+            operation::COARSE => {
+                let shift = input.u8()?;
+                if !(1..=MAX_SHIFT).contains(&shift) {
+                    return Err(DecodeError::Coarse(shift));
+                }
+                let area = self.rect(input)?;
+                let (width, height) = (small_side(area.width, shift), small_side(area.height, shift));
+                let small = input.planes(usize::from(width), usize::from(height))?;
+                enlarge(&small, area, shift, &mut self.pixels, usize::from(self.width));
             }
             operation::VIDEO => self.video(input)?,
             operation::VIDEO_END => {
@@ -304,6 +306,28 @@ impl<'a> Bytes<'a> {
     fn u32(&mut self) -> Result<u32, DecodeError> {
         let bytes = self.take(4)?;
         Ok(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    /// The pixels of three planes of differences.
+    fn planes(&mut self, width: usize, height: usize) -> Result<Vec<u32>, DecodeError> {
+        let area = width * height;
+        let planes = [self.take(area)?, self.take(area)?, self.take(area)?];
+        let mut pixels = Vec::with_capacity(area);
+        let mut above = [0u8; 3];
+        for start in (0..area).step_by(width) {
+            let mut value = above;
+            for x in 0..width {
+                for (value, plane) in value.iter_mut().zip(planes) {
+                    *value = value.wrapping_add(plane[start + x]);
+                }
+                if x == 0 {
+                    above = value;
+                }
+                let [r, g, b] = value;
+                pixels.push(u32::from_be_bytes([0, r.wrapping_add(g), g, b.wrapping_add(g)]));
+            }
+        }
+        Ok(pixels)
     }
 
     fn colour(&mut self) -> Result<u32, DecodeError> {

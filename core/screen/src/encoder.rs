@@ -3,20 +3,24 @@
 mod activity;
 mod cells;
 mod moves;
+mod owed;
 mod pack;
 mod regions;
+mod sparing;
 
 use std::time::Duration;
 
 use belay_wire::Moment;
 use belay_wire::message::{MAX_UPDATE, ScreenUpdate};
 
-use crate::{Frame, Rect, Video, VideoError, max_raw};
+use crate::{Allowance, Frame, Rect, Video, VideoError, max_raw};
 use activity::Activity;
 use cells::Cells;
 use moves::Search;
+use owed::Owed;
 use pack::Packer;
 use regions::Regions;
+use sparing::Ratios;
 
 /// Most pixels of a picture (8192 × 8192); more than any desktop has, little enough for every counter.
 pub(crate) const MAX_PIXELS: usize = 1 << 26;
@@ -74,6 +78,13 @@ pub struct Encoder {
     search: Search,
     activity: Activity,
     regions: Regions,
+    /// What of `shown` is not yet what the display shows, as far as it is not covered by video.
+    owed: Owed,
+    ratios: Ratios,
+    /// When something that is owed went last although there was news.
+    refined: Moment,
+    /// How hard to compress.
+    level: i32,
     /// Absent where the viewer shows no video, and once the codec has failed.
     video: Option<Box<dyn Video>>,
     video_failed: Option<VideoError>,
@@ -103,6 +114,10 @@ impl Encoder {
             search: Search::default(),
             activity: Activity::default(),
             regions: Regions::default(),
+            owed: Owed::default(),
+            ratios: Ratios::default(),
+            refined: Moment(0),
+            level: LEVEL,
             video: None,
             video_failed: None,
             packer: Packer::default(),
@@ -152,6 +167,16 @@ impl Encoder {
         self.video_failed.take()
     }
 
+    /// Whether the viewer's picture is not yet exact although nothing was painted since: [`Encoder::encode_within`] left something.
+    pub fn owes(&self) -> bool {
+        self.owed.any()
+    }
+
+    /// The pointer was moved there: what is near becomes exact before the rest.
+    pub fn look_at(&mut self, x: u16, y: u16) {
+        self.owed.look_at(x, y);
+    }
+
     /// The updates that turn what the viewer holds into `frame`; none when nothing changed.
     ///
     /// Every pixel that differs from the frame of the last call must lie in `damage`; what is in `damage` but the same
@@ -162,50 +187,90 @@ impl Encoder {
         damage: &[Rect],
         now: Moment,
     ) -> Result<Vec<ScreenUpdate>, EncodeError> {
+        self.encode_within(frame, damage, None, now)
+    }
+
+    /// The same, but no more than the allowance permits: the most urgent first and, if exactly would take long, coarsely. What is left
+    /// is owed; it goes with the next calls, always as the frame is then.
+    pub fn encode_within(
+        &mut self,
+        frame: Frame<'_>,
+        damage: &[Rect],
+        allowance: Option<Allowance>,
+        now: Moment,
+    ) -> Result<Vec<ScreenUpdate>, EncodeError> {
         let bounds = frame.bounds();
         if bounds.area() > MAX_PIXELS {
             return Err(EncodeError::TooLarge { width: frame.width(), height: frame.height() });
         }
         self.packer.clear();
+        self.level = LEVEL;
         let resized = (self.width, self.height) != (frame.width(), frame.height());
         let fresh = self.fresh || resized;
         // Until all of it is out, the viewer cannot be said to hold `shown`.
         self.fresh = true;
-        if fresh {
+        let updates = if fresh {
             (self.width, self.height) = (frame.width(), frame.height());
             self.shown.clear();
             self.shown.resize(bounds.area(), 0);
             self.regions.clear();
+            self.owed.reset(self.width, self.height);
             if resized {
                 self.activity.reset(self.width, self.height);
             }
-            self.cells.collect(frame, &self.shown, &[bounds], &[]);
-        } else if let Err(error) = self.change(frame, damage, now) {
-            // Everything anew, exactly, and without video from now on.
-            (self.video, self.video_failed) = (None, Some(error));
-            return self.encode(frame, damage, now);
+            if allowance.is_some() {
+                self.ground(frame)?
+            } else {
+                self.cells.collect(frame, &self.shown, &[bounds], &[]);
+                self.pack(frame, true)?
+            }
+        } else {
+            match self.change(frame, damage, now) {
+                Ok(ended) => match allowance {
+                    Some(allowance) => self.pack_within(frame, allowance, &ended, now)?,
+                    None => self.pack(frame, false)?,
+                },
+                Err(error) => {
+                    // Everything anew, exactly, and without video from now on.
+                    (self.video, self.video_failed) = (None, Some(error));
+                    return self.encode_within(frame, damage, allowance, now);
+                }
+            }
+        };
+        let mut updates = updates;
+        if let Some(last) = updates.last_mut() {
+            last.more = false;
         }
-        let updates = self.pack(frame, fresh)?;
         self.fresh = false;
         Ok(updates)
     }
 
-    /// Collects what changed, apart from what is video; begins, goes on with and ends video.
-    fn change(&mut self, frame: Frame<'_>, damage: &[Rect], now: Moment) -> Result<(), VideoError> {
+    /// Collects what changed or is owed, apart from what is video; begins, goes on with and ends video. Returns where video ended.
+    fn change(&mut self, frame: Frame<'_>, damage: &[Rect], now: Moment) -> Result<Vec<Rect>, VideoError> {
         self.regions.look(frame, damage, now);
         let ended = self.regions.end(now);
-        let exposed: Vec<Rect> = damage.iter().copied().chain(ended.iter().map(|(_, area)| *area)).collect();
+        let uncovered: Vec<Rect> = ended.iter().map(|(_, area)| *area).collect();
+        self.owed.painted(frame, damage, now);
+        let owed = self.owed.take();
+        let exposed: Vec<Rect> = damage.iter().chain(&uncovered).chain(&owed).copied().collect();
         self.cells.collect(frame, &self.shown, &exposed, &self.regions.areas());
         let mut zones = Vec::new();
-        if self.cells.area() >= WORTH_A_SEARCH {
+        if self.cells.area() >= WORTH_A_SEARCH && !damage.is_empty() {
             zones = self.search.run(frame, &mut self.shown, &mut self.cells, &mut self.packer);
         }
         for (stream, area) in ended {
             self.packer.video_end(stream);
             zones.push(area);
         }
-        let Some(video) = &mut self.video else { return Ok(()) };
-        self.activity.note(frame, self.cells.changed(), &zones, now);
+        let Some(video) = &mut self.video else { return Ok(uncovered) };
+        if owed.is_empty() {
+            self.activity.note(frame, self.cells.changed(), &zones, now);
+        } else {
+            // What only becomes exact is no animation.
+            let changed = self.cells.changed().iter().copied();
+            let changed: Vec<Rect> = changed.filter(|area| self.owed.is_new(*area, now)).collect();
+            self.activity.note(frame, &changed, &zones, now);
+        }
         let (found, taken) = self.activity.find(frame.bounds(), &self.regions.areas(), now);
         for (stream, _) in self.regions.end_at(&taken) {
             self.packer.video_end(stream);
@@ -221,24 +286,17 @@ impl Encoder {
             }
             self.packer.video(&shot);
         }
-        Ok(())
+        Ok(uncovered)
     }
 
+    /// Packs all that changed.
     fn pack(&mut self, frame: Frame<'_>, fresh: bool) -> Result<Vec<ScreenUpdate>, EncodeError> {
         let mut updates = Vec::new();
         let limit = max_raw(self.width, self.height);
         for index in 0..self.cells.changed().len() {
             let area = self.cells.changed()[index];
             self.packer.tile(frame, area);
-            let stride = usize::from(self.width);
-            for y in usize::from(area.y)..area.bottom() {
-                let from = y * stride + usize::from(area.x);
-                self.shown[from..from + usize::from(area.width)].copy_from_slice(frame.span(
-                    y,
-                    usize::from(area.x),
-                    area.right(),
-                ));
-            }
+            self.hold(frame, area);
             if self.packer.len() >= self.raw_piece.min(limit / 2) {
                 self.flush(&mut updates, fresh)?;
             }
@@ -247,9 +305,6 @@ impl Encoder {
             self.packer.solid(frame.bounds(), 0);
         }
         self.flush(&mut updates, fresh)?;
-        if let Some(last) = updates.last_mut() {
-            last.more = false;
-        }
         Ok(updates)
     }
 
@@ -265,7 +320,8 @@ impl Encoder {
             self.compressed.clear();
             self.compressed.reserve(zstd::zstd_safe::compress_bound(raw.len()));
             self.compressor
-                .compress_to_buffer(raw, &mut self.compressed)
+                .set_compression_level(self.level)
+                .and_then(|()| self.compressor.compress_to_buffer(raw, &mut self.compressed))
                 .map_err(|_| EncodeError::Compression)?;
             let aimed = raw.len().saturating_mul(PIECE) / self.compressed.len().max(1);
             self.raw_piece = aimed.clamp(*RAW_PIECE.start(), *RAW_PIECE.end());

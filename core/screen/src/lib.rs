@@ -6,10 +6,12 @@
 //! the tests and benches. Pixels are `0x00RRGGBB` words everywhere.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod coarse;
 mod cursor;
 mod decoder;
 mod encoder;
 mod frame;
+mod line;
 mod pacer;
 mod rect;
 mod timings;
@@ -19,7 +21,8 @@ pub use cursor::{CursorError, CursorImage};
 pub use decoder::{DecodeError, Decoder, VideoFrame};
 pub use encoder::{EncodeError, Encoder};
 pub use frame::Frame;
-pub use pacer::{Pace, Pacer};
+pub use line::{Allowance, Line};
+pub use pacer::{Pace, Pacer, Purpose};
 pub use rect::Rect;
 pub use timings::{Taken, Timings};
 pub use video::{MAX_STREAMS, MAX_VIDEO_PIXELS, Video, VideoError, VideoStream};
@@ -32,6 +35,7 @@ mod operation {
     pub const COLOUR: u8 = 4;
     pub const VIDEO: u8 = 5;
     pub const VIDEO_END: u8 = 6;
+    pub const COARSE: u8 = 7;
 }
 
 /// Most colours a palette rectangle may have.

@@ -7,7 +7,7 @@ mod desk;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use belay_screen::{Decoder, Encoder, Frame, MAX_STREAMS, Rect, Video, VideoError, VideoStream};
+use belay_screen::{Allowance, Decoder, Encoder, Frame, MAX_STREAMS, Rect, Video, VideoError, VideoStream};
 use belay_wire::Moment;
 use desk::Desk;
 
@@ -65,12 +65,14 @@ struct Stage {
     encoder: Encoder,
     viewer: Viewer,
     now: Moment,
+    allowance: Option<Allowance>,
 }
 
 impl Stage {
     fn new(desk: Desk, fails_after: Option<usize>) -> Stage {
         let encoder = Encoder::with_video(Box::new(Differences { fails_after })).unwrap();
-        let mut stage = Stage { desk, encoder, viewer: Viewer::default(), now: Moment(1_000_000) };
+        let mut stage =
+            Stage { desk, encoder, viewer: Viewer::default(), now: Moment(1_000_000), allowance: None };
         stage.show();
         stage
     }
@@ -81,7 +83,8 @@ impl Stage {
 
     fn show(&mut self) {
         let damage = std::mem::take(&mut self.desk.damage);
-        let updates = self.encoder.encode(self.desk.frame(), &damage, self.now).unwrap();
+        let updates =
+            self.encoder.encode_within(self.desk.frame(), &damage, self.allowance, self.now).unwrap();
         let Viewer { decoder, videos, bytes } = &mut self.viewer;
         for update in updates {
             *bytes += update.operations_zstd.len();
@@ -207,6 +210,84 @@ fn two_films_a_film_that_grows_and_one_of_which_a_corner_is_left() {
     assert!(stage.covered().iter().all(|area| area.area() < larger.area() / 2), "{:?}", stage.covered());
     stage.rest();
     stage.assert_same("at rest");
+}
+
+/// A thin way: two kilobytes at once, 200 kbit/s.
+const THIN: Allowance = Allowance { bytes: 2000, rate: 25_000.0 };
+
+#[test]
+fn when_a_film_ends_on_a_thin_way_its_last_picture_stays_coarsely_and_becomes_exact() {
+    let mut stage = Stage::new(Desk::new(900, 600, 1), None);
+    stage.desk.fill(FILM, 0x0000_ff00);
+    stage.show();
+    stage.allowance = Some(THIN);
+    stage.pass(1000);
+    for frame in 0..12 {
+        stage.desk.noise(FILM, frame);
+        stage.show();
+        stage.pass(33);
+    }
+    assert_eq!(stage.covered(), [FILM]);
+    stage.desk.fill(FILM, 0x00ff_0000);
+    stage.desk.noise(Rect { height: 120, ..FILM }, 5);
+    stage.show();
+    stage.now = stage.encoder.wake().unwrap();
+    stage.show();
+    assert_eq!(stage.covered(), []);
+    assert!(stage.encoder.owes(), "noise is too much for one update");
+    let row = (usize::from(FILM.y) + 100) * stage.desk.width + usize::from(FILM.x);
+    let old = stage.seen()[row..row + usize::from(FILM.width)]
+        .iter()
+        .filter(|pixel| **pixel == 0x0000_ff00)
+        .count();
+    assert_eq!(old, 0, "nothing of what was there before the film");
+    let mut steps = 0;
+    while stage.encoder.owes() {
+        stage.pass(80);
+        stage.show();
+        steps += 1;
+        assert!(steps < 500, "it never becomes exact");
+    }
+    stage.assert_same("in the end");
+}
+
+#[test]
+fn any_sequence_with_films_and_allowances_ends_identical() {
+    let mut films = 0;
+    for seed in 0..30 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let fails_after = (random.u8(0..4) == 0).then(|| random.usize(0..30));
+        let mut stage =
+            Stage::new(Desk::new(random.usize(100..600), random.usize(100..400), seed), fails_after);
+        for step in 0..120 {
+            let bytes = random.usize(1..5000);
+            let rate = [1.0, 25_000.0, 90_000.0, f64::INFINITY][random.usize(0..4)];
+            stage.allowance = (random.u8(0..8) > 0).then_some(Allowance { bytes, rate });
+            let film = Rect::new(20, 20, 70, 70).intersection(stage.desk.frame().bounds());
+            if step % 40 < 25 {
+                stage.desk.noise(film, step);
+            } else {
+                stage.desk.something(&mut random);
+            }
+            if random.u8(..) < 5 {
+                stage.encoder.resync();
+            }
+            stage.show();
+            films += stage.covered().len();
+            stage.pass(random.u64(1..60));
+        }
+        let mut steps = 0;
+        while stage.encoder.owes() || stage.encoder.wake().is_some() {
+            stage.pass(20);
+            stage.show();
+            steps += 1;
+            assert!(steps < 5000, "seed {seed} never comes to rest");
+        }
+        stage.show();
+        assert_eq!(stage.covered(), []);
+        stage.assert_same("in the end");
+    }
+    assert!(films > 200, "{films}");
 }
 
 /// Notes the sizes of its streams.

@@ -3,7 +3,7 @@
 
 mod desk;
 
-use belay_screen::{DecodeError, Decoder, Encoder, Rect};
+use belay_screen::{Allowance, DecodeError, Decoder, Encoder, Rect};
 use belay_wire::Moment;
 use belay_wire::message::{MAX_UPDATE, ScreenUpdate};
 use desk::Desk;
@@ -130,6 +130,15 @@ fn mutated_updates_are_refused_without_a_panic() {
     for round in 0..6 {
         desk.shift(Rect::new(10, 10, 180, 120), 0, -9, round);
         corpus.extend(send(&mut encoder, &mut viewer, &mut desk));
+    }
+    // Coarse rectangles, and the exact ones after them.
+    for rate in [1.0, 1e9] {
+        desk.photo(Rect::new(0, 0, 200, 150), 5);
+        let damage = std::mem::take(&mut desk.damage);
+        let allowance = Some(Allowance { bytes: 100_000, rate });
+        let updates = encoder.encode_within(desk.frame(), &damage, allowance, NOW).unwrap();
+        updates.iter().for_each(|update| viewer.apply(update).unwrap());
+        corpus.extend(updates);
     }
     let mut random = fastrand::Rng::with_seed(99);
     let mut refused = 0;

@@ -144,7 +144,8 @@ impl AppletHandshake {
                 | SealFrame::Open { .. }
                 | SealFrame::Answer { .. }
                 | SealFrame::Sealed { .. }
-                | SealFrame::Unknown,
+                | SealFrame::Unknown
+                | SealFrame::KeysDiffer,
                 _,
             ) => Err(SealError::OutOfOrder),
         }

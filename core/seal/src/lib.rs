@@ -41,8 +41,10 @@ pub enum SealError {
     BadKey,
     /// The packet is forged, damaged, or sealed for another pairing.
     Forged,
-    /// The packet was seen before, or is too old to tell.
+    /// The packet was seen before: somebody repeats it, for no path of ours does.
     Replayed,
+    /// The packet is too old to tell whether it was seen before, as one may be that comes late on a slower path.
+    Late,
     /// All 2^48 packets of this pairing are used up.
     Spent,
 }
@@ -56,6 +58,7 @@ impl fmt::Display for SealError {
             SealError::BadKey => f.write_str("the other side's key is not usable"),
             SealError::Forged => f.write_str("a packet that is forged, damaged or not for this pairing"),
             SealError::Replayed => f.write_str("a packet that was seen before"),
+            SealError::Late => f.write_str("a packet that is too old to tell whether it was seen before"),
             SealError::Spent => f.write_str("this pairing has sent all its packets, connect anew"),
         }
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::SealError;
 use crate::code::SecurityCode;
 use crate::keys::{Keys, expand};
-use crate::window::Window;
+use crate::window::{Standing, Window};
 
 const INFO_CONSOLE_TO_APPLET: &[u8] = b"belay-seal/1 console to applet";
 const INFO_APPLET_TO_CONSOLE: &[u8] = b"belay-seal/1 applet to console";
@@ -86,8 +86,10 @@ impl Seal {
         let SealFrame::Sealed { counter, ciphertext } = SealFrame::decode(frame)? else {
             return Err(SealError::OutOfOrder);
         };
-        if !self.received.is_new(counter) {
-            return Err(SealError::Replayed);
+        match self.received.standing(counter) {
+            Standing::New => {}
+            Standing::Seen => return Err(SealError::Replayed),
+            Standing::Old => return Err(SealError::Late),
         }
         let mut packet = ciphertext.to_vec();
         let opened = self.receive.with(counter, |key| {

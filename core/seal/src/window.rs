@@ -12,16 +12,31 @@ pub(crate) struct Window {
     seen: [u64; WORDS],
 }
 
+/// How a number stands to those seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It was not seen.
+    New,
+    /// It was seen.
+    Seen,
+    /// It is too old to tell; or it is the last of all numbers, which nobody sends.
+    Old,
+}
+
 impl Window {
-    /// Whether this number was not seen and is not too old to tell.
-    pub(crate) fn is_new(&self, number: u64) -> bool {
+    /// Whether this number was seen.
+    pub(crate) fn standing(&self, number: u64) -> Standing {
         if number >= self.next {
-            return number != u64::MAX;
+            return if number == u64::MAX { Standing::Old } else { Standing::New };
         }
-        self.next - number <= SIZE && self.seen[word(number)] & bit(number) == 0
+        match self.seen[word(number)] & bit(number) {
+            _ if self.next - number > SIZE => Standing::Old,
+            0 => Standing::New,
+            _ => Standing::Seen,
+        }
     }
 
-    /// Notes a number that [`Window::is_new`].
+    /// Notes a number that is [`Standing::New`].
     pub(crate) fn note(&mut self, number: u64) {
         if number >= self.next {
             let forgotten = (number - self.next).min(SIZE - 1);
@@ -58,9 +73,13 @@ mod tests {
                     1..=3 => highest.saturating_sub(rng.u64(..2000)),
                     _ => highest + rng.u64(..3),
                 };
-                let expected = !set.contains(&number) && number + SIZE > highest;
-                assert_eq!(window.is_new(number), expected, "{number} with highest {highest}");
-                if expected {
+                let expected = match (set.contains(&number), number + SIZE > highest) {
+                    (_, false) => Standing::Old,
+                    (true, true) => Standing::Seen,
+                    (false, true) => Standing::New,
+                };
+                assert_eq!(window.standing(number), expected, "{number} with highest {highest}");
+                if expected == Standing::New {
                     window.note(number);
                     set.insert(number);
                     highest = highest.max(number);
@@ -71,6 +90,6 @@ mod tests {
 
     #[test]
     fn the_last_number_of_all_is_refused() {
-        assert!(!Window::default().is_new(u64::MAX));
+        assert_eq!(Window::default().standing(u64::MAX), Standing::Old);
     }
 }

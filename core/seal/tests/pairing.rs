@@ -74,6 +74,16 @@ fn replay_and_reflection_are_refused_reordering_is_not() {
 }
 
 #[test]
+fn what_comes_very_late_is_no_repetition() {
+    let (mut console, mut applet) = pair();
+    let first = console.seal(b"slow").unwrap();
+    for _ in 0..2000 {
+        applet.open(&console.seal(b"x").unwrap()).unwrap();
+    }
+    assert_eq!(applet.open(&first), Err(SealError::Late));
+}
+
+#[test]
 fn a_pairing_of_another_session_does_not_open() {
     let (mut console, mut applet) = pair_with(BINDING, Binding([8; 32]));
     assert_eq!(applet.open(&console.seal(b"x").unwrap()), Err(SealError::Forged));

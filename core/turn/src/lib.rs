@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod allocation;
+pub mod client;
 pub mod framing;
 mod integrity;
 mod quota;

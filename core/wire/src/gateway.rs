@@ -102,7 +102,8 @@ pub enum ReportKind {
     Withdrawn = 3,
     /// The console did something without the right.
     Violation = 4,
-    /// The proof of the invitation link was wrong: somebody sits between the two ends. The right means nothing then.
+    /// The connection was not secure: the proof of the invitation link was wrong, the keys of the two ends differ, or packets were not
+    /// the other end's. The right means nothing then.
     Tampered = 5,
 }
 

@@ -64,11 +64,41 @@ pub enum Cause {
     Dependent = 3,
     /// The tool failed on the end user's computer.
     Failure = 4,
+    /// The console could not be reached for too long.
+    Offline = 5,
 }
 
 impl Cause {
     /// Every cause, in the order of their numbers.
-    pub const ALL: [Cause; 4] = [Cause::EndUser, Cause::Technician, Cause::Dependent, Cause::Failure];
+    pub const ALL: [Cause; 5] =
+        [Cause::EndUser, Cause::Technician, Cause::Dependent, Cause::Failure, Cause::Offline];
+}
+
+/// What the applet thinks of a charter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum CharterVerdict {
+    /// It is good: rights can be asked for.
+    Accepted = 1,
+    /// It is not signed by the website that the applet came from.
+    Signature = 2,
+    /// It is not a document of this version.
+    Document = 3,
+    /// It was made for another session.
+    Foreign = 4,
+    /// Its time is over, or has not come.
+    Time = 5,
+}
+
+impl CharterVerdict {
+    /// Every verdict, in the order of their numbers.
+    pub const ALL: [CharterVerdict; 5] = [
+        CharterVerdict::Accepted,
+        CharterVerdict::Signature,
+        CharterVerdict::Document,
+        CharterVerdict::Foreign,
+        CharterVerdict::Time,
+    ];
 }
 
 /// Who ends the session.
@@ -155,7 +185,7 @@ pub enum Message {
         language: String,
     },
     /// 0x16 applet: `[u8 accepted]`: whether the charter was accepted; if not, nothing can be asked.
-    CharterChecked(bool),
+    CharterChecked(CharterVerdict),
     /// 0x21 console: see [`View`]. Needs desktop view.
     ScreenOpen(View),
     /// 0x22 console: stop showing.
@@ -389,8 +419,11 @@ impl Message {
             Message::Chat { line, text } => {
                 w.raw(line).text(text, MAX_CHAT);
             }
-            Message::Typing(on) | Message::CharterChecked(on) | Message::ScreenWatch(on) => {
+            Message::Typing(on) | Message::ScreenWatch(on) => {
                 w.u8(u8::from(*on));
+            }
+            Message::CharterChecked(verdict) => {
+                w.u8(*verdict as u8);
             }
             Message::End(by) => {
                 w.u8(*by as u8);
@@ -480,7 +513,12 @@ impl Message {
                 Message::Withdrawn { rights, cause }
             }
             kind::DENIED => Message::Denied { right: Right::read(&mut r)?, kind: r.u8()? },
-            kind::CHARTER_CHECKED => Message::CharterChecked(r.flag("accepted")?),
+            kind::CHARTER_CHECKED => {
+                let value = r.u8()?;
+                let verdict = CharterVerdict::ALL.into_iter().find(|verdict| *verdict as u8 == value);
+                let unknown = WireError::Unknown { what: "charter verdict", value: u64::from(value) };
+                Message::CharterChecked(verdict.ok_or(unknown)?)
+            }
             kind::LINK_PROOF => Message::LinkProof(r.array()?),
             kind::LINK_PROVED => Message::LinkProved(r.array()?),
             kind::NO_LINK_SECRET => Message::NoLinkSecret,

@@ -38,7 +38,13 @@ pub enum SealFrame<'a> {
     },
     /// 0x14, applet → console: the applet holds no seal that opens what came; a new handshake is needed.
     Unknown,
+    /// 0x55, applet → console: the handshake has come to other keys than the console's, or broke; it is over. Anybody on the
+    /// way can say so: it ends a pairing of which nothing has opened yet, and means nothing later.
+    KeysDiffer,
 }
+
+/// Kind byte of [`SealFrame::KeysDiffer`].
+pub const KEYS_DIFFER: u8 = 0x55;
 
 /// Kind byte of [`SealFrame::Unknown`].
 pub const UNKNOWN: u8 = 0x14;
@@ -62,6 +68,7 @@ impl<'a> SealFrame<'a> {
                 Writer::of(SEALED).u64(*counter).raw(ciphertext).finish()
             }
             SealFrame::Unknown => Writer::of(UNKNOWN).finish(),
+            SealFrame::KeysDiffer => Writer::of(KEYS_DIFFER).finish(),
         }
     }
 
@@ -79,6 +86,7 @@ impl<'a> SealFrame<'a> {
             OPEN => SealFrame::Open { key: r.array()?, nonce: r.array()? },
             SEALED => SealFrame::Sealed { counter: r.u64()?, ciphertext: r.remaining() },
             UNKNOWN => SealFrame::Unknown,
+            KEYS_DIFFER => SealFrame::KeysDiffer,
             value => return Err(WireError::Unknown { what: "seal frame", value: u64::from(value) }),
         };
         r.finish()?;

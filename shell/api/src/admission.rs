@@ -45,6 +45,15 @@ impl Admission {
             self.website.security().notice(noticed);
             return Err(Refusal::SlowDown);
         }
+        match self.is_of_its_region(request.account, through).await {
+            Ok(true) => {}
+            // Before anything is used up: the leg takes the next gateway of its list, which is of its region.
+            Ok(false) => return Err(Refusal::Unavailable),
+            Err(error) => {
+                tracing::error!(%error, "the region of an account could not be read");
+                return Err(Refusal::Unavailable);
+            }
+        }
         let (kind, answer) = match request.role {
             Role::Applet if request.credential.len() == LegTicket::LEN => {
                 (SecurityKind::ReturnRefused, self.admit_again(&request, through).await)
@@ -95,6 +104,14 @@ impl Admission {
                 Err(Refusal::Unavailable)
             }
         }
+    }
+
+    /// Whether the gateway is one for this account. An account that does not exist is refused elsewhere.
+    async fn is_of_its_region(&self, account: AccountId, through: Through) -> Result<bool, StoreError> {
+        let account = self.website.store().directory().account(account).await?;
+        let region = account.and_then(|account| account.region);
+        let place = self.website.place_of(through);
+        Ok(self.website.settings().may_enter(region.as_deref(), place.as_deref(), through == Through::Own))
     }
 
     /// Records what became of a leg that was admitted through this gateway.
@@ -290,8 +307,9 @@ impl Admission {
     }
 
     async fn note_tampering(&self, account: AccountId, session: SessionId) {
-        let detail = "the proof of the invitation link was wrong, reported by the applet: somebody sits between \
-                      applet and console, or the technician's browser holds another link's secret";
+        let detail = "the connection between applet and console was not secure, reported by the applet: keys that differ, \
+                      packets that are not the console's, or a wrong proof of the invitation link. Somebody may sit in between, \
+                      or the technician's browser may hold another link's secret";
         self.note(SecurityKind::Tampered, account, session, detail.to_owned()).await;
     }
 

@@ -71,6 +71,9 @@ pub enum ApiError {
     /// There is no applet for this platform yet.
     #[error("there is no download for this platform yet; use a Linux computer (x86-64)")]
     PlatformNotAvailable,
+    /// No gateway is of the account's region.
+    #[error("there is no gateway in the region of this account at the moment; tell the administrator")]
+    NoGateway,
     /// Something failed inside; the log has the cause.
     #[error("something went wrong on the server; try again, and tell the administrator if it stays")]
     Internal,
@@ -98,6 +101,7 @@ impl ApiError {
             Self::LinkNotValid => (StatusCode::NOT_FOUND, "link-not-valid"),
             Self::JoinNotValid => (StatusCode::NOT_FOUND, "join-not-valid"),
             Self::PlatformNotAvailable => (StatusCode::CONFLICT, "platform-not-available"),
+            Self::NoGateway => (StatusCode::SERVICE_UNAVAILABLE, "no-gateway"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }

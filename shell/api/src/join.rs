@@ -64,7 +64,7 @@ async fn ticket(
         (PlatformName::Macos, false),
     ];
     Ok(Ticket {
-        company: view.name().await?,
+        company: view.described().await?.name,
         technician: session.created_by.name,
         end_user_name: session.state.end_user_name,
         join_token: token.map(Token::to_text),

@@ -71,29 +71,44 @@ impl Settings {
         format!("wss://{}/gateway/v1", authority(origin))
     }
 
-    /// The gateways that serve the accounts of this website, best first: those of its region; all, where none is.
-    /// Empty: the one beside it.
-    pub(crate) fn gateways_near(&self) -> impl Iterator<Item = &ListedGateway> {
+    /// The gateways that serve an account of this region, best first; `origin`: from where the own one is seen, which is meant where
+    /// none is listed. An account that has a region of its own gets gateways of that one and no others; another those of the
+    /// website's region, or all where none is of it.
+    pub(crate) fn gateways_of(&self, region: Option<&str>, origin: &str) -> Vec<ListedGateway> {
+        if self.gateways.is_empty() {
+            let own = ListedGateway { url: Self::gateway_url(origin), region: self.region.clone() };
+            return if region.is_none_or(|region| region == self.region) { vec![own] } else { Vec::new() };
+        }
         let any = self.gateways.iter().any(|gateway| gateway.region == self.region);
-        self.gateways.iter().filter(move |gateway| !any || gateway.region == self.region)
+        let serves = |gateway: &&ListedGateway| match region {
+            Some(region) => gateway.region == region,
+            None => !any || gateway.region == self.region,
+        };
+        self.gateways.iter().filter(serves).cloned().collect()
     }
 
-    /// The URLs of these gateways, best first; the own one is seen from `origin`. `at`: where the applet waits, which
-    /// goes before all.
-    pub(crate) fn gateway_urls(&self, origin: &str, at: Option<&str>) -> Vec<String> {
-        if self.gateways.is_empty() {
-            return vec![Self::gateway_url(origin)];
-        }
-        let mut urls: Vec<_> = self.gateways_near().map(|gateway| gateway.url.clone()).collect();
+    /// Their URLs. `at`: where the applet waits, which goes before all.
+    pub(crate) fn gateway_urls(&self, region: Option<&str>, origin: &str, at: Option<&str>) -> Vec<String> {
+        let mut urls: Vec<_> =
+            self.gateways_of(region, origin).into_iter().map(|gateway| gateway.url).collect();
         if let Some(found) = at.and_then(|at| urls.iter().position(|url| url == at)) {
             urls[..=found].rotate_right(1);
         }
         urls
     }
 
-    /// Whether a gateway that consoles are sent to is listed under this address.
+    /// Whether a gateway is listed under this address.
     pub(crate) fn lists(&self, url: &str) -> bool {
-        self.gateways_near().any(|gateway| gateway.url == url)
+        self.gateways.iter().any(|gateway| gateway.url == url)
+    }
+
+    /// Whether legs of an account of this region may come in at the gateway of this address; `None`: at one that is in no list.
+    pub(crate) fn may_enter(&self, region: Option<&str>, url: Option<&str>, is_own: bool) -> bool {
+        let Some(region) = region else { return true };
+        match url.and_then(|url| self.gateways.iter().find(|gateway| gateway.url == url)) {
+            Some(gateway) => gateway.region == region,
+            None => is_own && self.region == region,
+        }
     }
 
     /// The host of the public origin, without port.
@@ -140,20 +155,36 @@ mod tests {
     #[test]
     fn gateways_of_the_own_region_serve_and_the_applet_s_comes_first() {
         let eu = settings(&[("a", "eu"), ("far", "us"), ("b", "eu"), ("c", "eu")]);
-        let urls = |at: Option<&str>| eu.gateway_urls("https://localhost", at);
+        let urls = |at: Option<&str>| eu.gateway_urls(None, "https://localhost", at);
         assert_eq!(hosts(&urls(None)), ["a", "b", "c"]);
         assert_eq!(hosts(&urls(Some("wss://c/gateway/v1"))), ["c", "a", "b"]);
         // What is not listed, or not here, does not lead a console anywhere.
         assert_eq!(hosts(&urls(Some("wss://evil/gateway/v1"))), ["a", "b", "c"]);
         assert_eq!(hosts(&urls(Some("wss://far/gateway/v1"))), ["a", "b", "c"]);
-        assert!(eu.lists("wss://b/gateway/v1") && !eu.lists("wss://far/gateway/v1"));
+        assert!(eu.lists("wss://b/gateway/v1") && !eu.lists("wss://evil/gateway/v1"));
         // A list without regions of ours is better than none.
         let us = settings(&[("a", "us"), ("b", "us")]);
-        assert_eq!(hosts(&us.gateway_urls("https://localhost", None)), ["a", "b"]);
+        assert_eq!(hosts(&us.gateway_urls(None, "https://localhost", None)), ["a", "b"]);
         let own = settings(&[]);
         assert_eq!(
-            own.gateway_urls("https://localhost:1", Some("wss://x")),
+            own.gateway_urls(None, "https://localhost:1", Some("wss://x")),
             ["wss://localhost:1/gateway/v1"]
         );
+    }
+
+    #[test]
+    fn an_account_with_a_region_of_its_own_stays_in_it() {
+        let eu = settings(&[("a", "eu"), ("far", "us"), ("b", "eu")]);
+        let urls = |region| eu.gateway_urls(Some(region), "https://localhost", Some("wss://b/gateway/v1"));
+        assert_eq!(hosts(&urls("us")), ["far"]);
+        assert_eq!(hosts(&urls("eu")), ["b", "a"]);
+        assert_eq!(urls("asia"), Vec::<String>::new(), "none is better than one elsewhere");
+        let may = |region, host: &str| eu.may_enter(region, Some(&format!("wss://{host}/gateway/v1")), false);
+        assert!(may(None, "far") && may(Some("us"), "far") && !may(Some("us"), "a"));
+        assert!(!may(Some("us"), "evil") && !eu.may_enter(Some("us"), None, false));
+        let own = settings(&[]);
+        assert_eq!(own.gateway_urls(Some("eu"), "https://localhost", None).len(), 1);
+        assert!(own.gateway_urls(Some("us"), "https://localhost", None).is_empty());
+        assert!(own.may_enter(Some("eu"), None, true) && !own.may_enter(Some("us"), None, true));
     }
 }

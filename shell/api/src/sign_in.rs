@@ -21,7 +21,8 @@ async fn describe(
     account: AccountId,
     member: &belay_store::Member,
 ) -> Result<Me, ApiError> {
-    let name = website.store().view(account).await?.name().await?;
+    let belay_store::Account { name, region, .. } = website.store().view(account).await?.described().await?;
+    let region = region.unwrap_or_else(|| website.settings().region.clone());
     Ok(Me {
         member: Member {
             id: member.id.to_string(),
@@ -29,7 +30,7 @@ async fn describe(
             sign_in_id: member.sign_in_id.clone(),
             role: member.role.into(),
         },
-        account: Account { id: account.to_string(), name },
+        account: Account { id: account.to_string(), name, region },
         idle_sign_off_seconds: u32::try_from(website.settings().idle.as_secs()).unwrap_or(u32::MAX),
     })
 }

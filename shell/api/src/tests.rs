@@ -8,5 +8,6 @@ mod harness;
 mod internal;
 mod isolation;
 mod joining;
+mod regions;
 mod sessions;
 mod sign_in;

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use belay_permission::Admitted;
-use belay_screen::{Encoder, Pace, Pacer, Taken, Timings, Video};
+use belay_screen::{Encoder, Pace, Pacer, Purpose, Taken, Timings, Video};
 use belay_wire::message::{ScreenTimings, ScreenUpdate};
 use belay_wire::{Message, Moment};
 
@@ -37,12 +37,15 @@ impl Feed {
     /// and returns whether to go on; it may block, but input then still flows, for that has its own connection. `left` is asked, on the
     /// same thread, for the updates that the network has taken since it was asked last, with the time; only [`Feed::watch`] needs it.
     ///
-    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. Needs an admission of desktop view.
+    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. `round_trip` is what a small message
+    /// takes to the viewer and back, if that is known: it tells whether to begin with everything or carefully.
+    /// Needs an admission of desktop view.
     pub fn start(
         screen: &Screen,
         admitted: Admitted,
         monitor: u8,
         video: Option<Box<dyn Video>>,
+        round_trip: Option<Duration>,
         send: impl FnMut(Message) -> bool + Send + 'static,
         left: impl FnMut() -> Vec<(u32, Instant)> + Send + 'static,
     ) -> Result<Feed, DesktopError> {
@@ -53,7 +56,7 @@ impl Feed {
         let mut run = Run {
             capture,
             encoder,
-            pacer: Pacer::new(),
+            pacer: Pacer::new(round_trip),
             start: Instant::now(),
             withheld_since: None,
             painted_since: None,
@@ -151,7 +154,10 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
                 self.pacer.restart();
                 self.capture.invalidate();
             }
-            self.pacer.seen(self.orders.seen.load(Ordering::Acquire));
+            self.pacer.seen(self.orders.seen.load(Ordering::Acquire), self.now());
+            if let Some((x, y)) = changes.pointer {
+                self.encoder.look_at(x, y);
+            }
             let timings = self.timings().map(Message::ScreenTimings);
             let monitors = changes.monitors.map(|(chosen, list)| Message::Monitors { chosen, list });
             let shape = changes.shape.map(Message::CursorShape);
@@ -161,17 +167,18 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
                     return Ok(());
                 }
             }
-            if !self.due() {
-                continue;
-            }
+            let Some(purpose) = self.due() else { continue };
             self.painted_since.get_or_insert_with(Instant::now);
-            if self.pacer.ask(self.now()) != Pace::Now {
-                self.withheld_since.get_or_insert(Instant::now());
+            if self.pacer.ask(purpose, self.now()) != Pace::Now {
+                if self.capture.pending() {
+                    self.withheld_since.get_or_insert_with(Instant::now);
+                }
                 continue;
             }
             let updates = self.updates()?;
             let Some(last) = updates.last().map(|update| update.number) else { continue };
-            self.pacer.sent(last, self.now());
+            let bytes = updates.iter().map(|update| update.operations_zstd.len()).sum();
+            self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
             self.timings.captured(self.taken, last, self.now());
             for update in updates {
                 if !self.say(Message::ScreenUpdate(update)) {
@@ -181,9 +188,15 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         }
     }
 
-    /// Whether there is something to capture, or a film that has come to rest.
-    fn due(&self) -> bool {
-        self.capture.pending() || self.encoder.wake().is_some_and(|wake| wake <= self.now())
+    /// Whether there is something to capture, a film that has come to rest, or something that the viewer is owed.
+    fn due(&self) -> Option<Purpose> {
+        if self.capture.pending() || self.encoder.wake().is_some_and(|wake| wake <= self.now()) {
+            Some(Purpose::News)
+        } else if self.encoder.owes() {
+            Some(Purpose::Refinement)
+        } else {
+            None
+        }
     }
 
     /// Keeps the times that somebody watches; the report, when one is due.
@@ -215,7 +228,8 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
         let Some(picture) = picture else { return Ok(Vec::new()) };
         let capture = start.elapsed();
-        let updates = self.encoder.encode(picture.frame, &picture.damage, now)?;
+        let updates =
+            self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
         let encode = start.elapsed() - capture;
         self.taken = Taken { wait, capture, encode };
         self.pacer.worked(capture + encode, self.now());
@@ -228,14 +242,16 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
     /// How long to wait at most: until the next capture may be taken, or a film is over.
     fn rest(&self) -> Option<Duration> {
         let now = self.now();
-        let film = self.encoder.wake().map(|wake| wake.since(now));
-        let wait = if self.capture.pending() { Some(Duration::ZERO) } else { film };
-        let pace = match self.pacer.ask(now) {
+        let pace = |purpose| match self.pacer.ask(purpose, now) {
             Pace::Now => Duration::ZERO,
             Pace::At(next) | Pace::Seen(next) => next.since(now),
         };
-        let picture = wait.map(|wait| wait.max(pace));
         let report = self.timings.due().map(|due| due.since(now));
-        [picture, report].into_iter().flatten().min()
+        if self.capture.pending() {
+            return report.into_iter().chain([pace(Purpose::News)]).min();
+        }
+        let film = self.encoder.wake().map(|wake| wake.since(now).max(pace(Purpose::News)));
+        let owed = self.encoder.owes().then(|| pace(Purpose::Refinement));
+        [film, owed, report].into_iter().flatten().min()
     }
 }

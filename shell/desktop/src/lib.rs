@@ -7,6 +7,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("belay-desktop knows X11 on Linux only; other systems come with issues of their own");
 
+mod allocator;
 mod capture;
 mod connection;
 mod error;
@@ -19,6 +20,7 @@ mod panic_key;
 mod pixels;
 mod wake;
 
+pub use allocator::keep_little_memory;
 pub use capture::{Capture, Changes, Picture};
 pub use error::DesktopError;
 pub use feed::Feed;

@@ -18,6 +18,9 @@ use x11rb::protocol::xproto::{
     ChangeWindowAttributesAux, ConnectionExt as _, CreateGCAux, Cursor, ImageFormat,
 };
 
+/// The round trip of a network nearby.
+const NEARBY: Duration = Duration::from_millis(1);
+
 /// A technician who looks at a monitor.
 struct Viewer {
     feed: Feed,
@@ -34,7 +37,7 @@ impl Viewer {
         let (sender, messages) = mpsc::sync_channel(256);
         let user = EndUser::who_allows_everything();
         let send = move |message| sender.send(message).is_ok();
-        let feed = Feed::start(screen, user.view(), monitor, None, send).unwrap();
+        let feed = Feed::start(screen, user.view(), monitor, None, Some(NEARBY), send, Vec::new).unwrap();
         let decoder = Decoder::new();
         Viewer { feed, messages, decoder, chosen: monitor, monitors: vec![], shapes: vec![], bytes: 0 }
     }

@@ -197,13 +197,29 @@ fn every_monitor_can_be_shown_alone() {
 
 #[test]
 fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
+    identical_through_paint_resync_and_new_sizes(Some(NEARBY));
+}
+
+#[test]
+fn so_does_a_feed_that_knows_nothing_of_the_way_and_begins_coarsely() {
+    identical_through_paint_resync_and_new_sizes(None);
+}
+
+fn identical_through_paint_resync_and_new_sizes(round_trip: Option<Duration>) {
     let (server, user) = (Server::start("1280x800x24"), EndUser::who_allows_everything());
     let painter = Painter::on(&server);
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
-    let feed =
-        Feed::start(&screen, user.view(), 0, None, move |message| sender.send(message).is_ok(), Vec::new)
-            .unwrap();
+    let feed = Feed::start(
+        &screen,
+        user.view(),
+        0,
+        None,
+        round_trip,
+        move |message| sender.send(message).is_ok(),
+        Vec::new,
+    )
+    .unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -238,6 +254,8 @@ fn a_feed_keeps_a_viewer_identical_through_paint_resync_and_new_sizes() {
     settle(&mut viewer, 1024, 768);
 }
 
+/// The round trip of a network nearby.
+const NEARBY: Duration = Duration::from_millis(1);
 /// What a made-up network takes to take an update.
 const NETWORK: Duration = Duration::from_millis(2);
 
@@ -257,7 +275,7 @@ fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
         sender.send(message).is_ok()
     };
     let left = move || std::mem::take(&mut *left.lock().unwrap());
-    let feed = Feed::start(&screen, user.view(), 0, None, send, left).unwrap();
+    let feed = Feed::start(&screen, user.view(), 0, None, Some(NEARBY), send, left).unwrap();
     let mut colour = 0;
     let mut told = |wanted: usize| {
         let (start, mut reports, mut captures) = (std::time::Instant::now(), Vec::new(), 0);
@@ -313,7 +331,8 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let send = move |message| sender.send(message).is_ok();
-    let feed = Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), send, Vec::new).unwrap();
+    let feed =
+        Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), Some(NEARBY), send, Vec::new).unwrap();
     let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
     let mut look = |viewer: &mut Decoder| {
         while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {

@@ -7,25 +7,30 @@ mod outbound;
 mod reach;
 mod running;
 
-use belay_seal::SecurityCode;
+use belay_seal::{SealError, SecurityCode};
 use belay_wire::gateway::{Leaving, Refusal, ReportKind, ToGateway};
 use belay_wire::{AccountId, LegTicket, Message, Right, SessionAuthenticationId, SessionId};
 use futures_util::SinkExt;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
 use crate::dial::{Dial, DialError};
 pub use crate::direct::{Attempted, PathKind, Tried};
+use crate::pairing::Breach;
+pub use crate::pairing::Interference;
 use choice::Choice;
 pub use departures::Departures;
-use reach::Credential;
+use reach::{Admitted, Credential};
 use running::{Ended, Running};
 
 const QUEUE: usize = 256;
 /// Time for a goodbye that the gateway could not hear at first; the applet's last window stays about as long.
 const SAY_WITHIN: Duration = Duration::from_secs(3);
+/// Tries to get in for the first time, and how long one takes that is worth repeating.
+const FIRST_TRIES: u32 = 3;
+const SLOW: Duration = Duration::from_secs(4);
 /// Waits before the first tries to come back; the last is repeated.
 const WAITS: [Duration; 6] = [
     Duration::from_millis(500),
@@ -74,8 +79,38 @@ pub enum Event {
     Path(PathInUse),
     /// What an attempt at a direct path has seen so far.
     Attempted(Attempted),
+    /// Somebody on the way interferes with this pairing; so far it did no harm.
+    Interference(Interference),
     /// The console (or somebody in between) broke the protocol; this pairing is over.
     Breach(String),
+    /// There is no secure connection to a console: somebody in between may be changing it. This pairing is over, or never was.
+    Insecure(Insecure),
+}
+
+/// How it shows that a connection is not secure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insecure {
+    /// The two ends have come to different keys.
+    Keys,
+    /// The handshake is not what its protocol says.
+    Handshake,
+    /// The handshake began and did not end.
+    Unfinished,
+    /// Packet after packet is changed on the way.
+    Forged,
+}
+
+impl Insecure {
+    fn of(breach: &Breach) -> Option<Insecure> {
+        match breach {
+            Breach::Keys => Some(Insecure::Keys),
+            Breach::Handshake(SealError::Spent) => None,
+            Breach::Handshake(_) => Some(Insecure::Handshake),
+            Breach::Unfinished => Some(Insecure::Unfinished),
+            Breach::Forged => Some(Insecure::Forged),
+            Breach::Protocol(_) | Breach::Link(_) => None,
+        }
+    }
 }
 
 /// The path in use.
@@ -145,12 +180,11 @@ async fn live(
     departures: Departures,
 ) -> Option<Event> {
     let mut choice = Choice::default();
-    let (mut socket, session, mut ticket) =
-        match choice.reach(dial, leg, &Credential::First(leg.id.clone())).await {
-            Ok(Ok(admitted)) => admitted,
-            Ok(Err(refusal)) => return Some(Event::Refused(refusal)),
-            Err(error) => return Some(Event::Unreachable(error)),
-        };
+    let (mut socket, session, mut ticket) = match first(dial, leg, &mut choice).await {
+        Ok(Ok(admitted)) => admitted,
+        Ok(Err(refusal)) => return Some(Event::Refused(refusal)),
+        Err(error) => return Some(Event::Unreachable(error)),
+    };
     happened.send(Event::Admitted(session)).await.ok()?;
     let mut running = Running::new(&leg.id, happened.clone(), departures);
     loop {
@@ -189,6 +223,28 @@ async fn live(
             }
         };
         running.returned().await?;
+    }
+}
+
+/// The first way in. What failed after a long time is tried again: on a line that loses much any of its many answers may come too late.
+/// What fails at once does so for a reason that stays.
+async fn first(dial: &Dial, leg: &Leg, choice: &mut Choice) -> Result<Result<Admitted, Refusal>, DialError> {
+    let credential = Credential::First(leg.id.clone());
+    let (mut failed, mut tries) = (None, 0);
+    loop {
+        tries += 1;
+        let began = Instant::now();
+        let reached = choice.reach(dial, leg, &credential).await;
+        let slow = tries < FIRST_TRIES && began.elapsed() >= SLOW;
+        match (reached, failed.take()) {
+            // The id counts once: the answer to it was lost on the way, and no second one will come.
+            (Ok(Err(Refusal::Used)), Some(error)) => return Err(error),
+            (Err(error @ (DialError::Unreachable { .. } | DialError::Answer { .. })), _) if slow => {
+                tracing::info!(%error, tries, "trying again");
+                failed = Some(error);
+            }
+            (reached, _) => return reached,
+        }
     }
 }
 

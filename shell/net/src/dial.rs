@@ -1,5 +1,6 @@
 //! Reaching the installation an applet was made for: TLS with its own trust anchors, the list of gateways, the WebSocket.
 
+use belay_wire::AccountId;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
@@ -61,6 +62,7 @@ pub enum DialError {
 #[derive(Clone)]
 pub struct Dial {
     origin: Uri,
+    account: Option<AccountId>,
     tls: Arc<ClientConfig>,
 }
 
@@ -86,7 +88,12 @@ impl Dial {
             .map_err(|error| DialError::Anchors(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Dial { origin, tls: Arc::new(tls) })
+        Ok(Dial { origin, account: None, tls: Arc::new(tls) })
+    }
+
+    /// The same for one account, whose region decides about its gateways.
+    pub fn of_account(self, account: AccountId) -> Dial {
+        Dial { account: Some(account), ..self }
     }
 
     /// The WebSocket addresses of the gateways, as the website lists them.
@@ -113,7 +120,9 @@ impl Dial {
                 .await
                 .map_err(|error| wrong(error.to_string()))?;
             let driver = tokio::spawn(connection);
-            let request = Request::get("/api/v1/applet/gateways")
+            let path = "/api/v1/applet/gateways";
+            let path = self.account.map_or(path.to_owned(), |account| format!("{path}?account={account}"));
+            let request = Request::get(path)
                 .header(hyper::header::HOST, &host)
                 .header(hyper::header::ACCEPT, "application/json")
                 .body(Empty::<Bytes>::new())
@@ -176,7 +185,13 @@ impl Dial {
         let stream = tokio::time::timeout(WITHIN, self.secure(uri, stream))
             .await
             .map_err(|_| unreachable(&"no TLS answer within 10 seconds"))?
-            .map_err(|error| DialError::Certificate { host: host.clone(), reason: error.to_string() })?;
+            .map_err(|error| match error.kind() {
+                // What rustls finds wrong comes as this; everything else is the way, and says nothing about the server.
+                std::io::ErrorKind::InvalidData => {
+                    DialError::Certificate { host: host.clone(), reason: error.to_string() }
+                }
+                _ => unreachable(&error),
+            })?;
         Ok((host, stream))
     }
 

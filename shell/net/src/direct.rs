@@ -4,11 +4,14 @@
 //! Each attempt is a task that ends with its [`Direct`]. Everything it takes from strangers is bounded: sockets,
 //! connections, candidates, queues.
 
+mod answer;
 mod gather;
 mod peer;
 mod reflexive;
+mod relayed;
 mod tcp;
 
+use belay_wire::gateway::Relaying;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +39,7 @@ pub enum PathKind {
 
 /// What an attempt at a direct path has seen, for the connection report. Holds addresses of both computers: it is
 /// shown to its people and kept nowhere.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempted {
     /// The attempt's number within its pairing.
     pub attempt: u32,
@@ -46,6 +49,8 @@ pub struct Attempted {
     pub theirs: Vec<String>,
     /// How many of the console's could not be read, such as names of a local network.
     pub unreadable: u32,
+    /// The gateway's STUN servers were asked, and none of them answered.
+    pub servers_silent: bool,
     /// Where we have looked for the console.
     pub tried: Vec<Tried>,
     /// The path that came out of it, and how long it took.
@@ -108,13 +113,12 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// Answers an offer. `servers` are the URLs of the gateway's service, of which only `stun:` is used here: the
-    /// relayed candidates of the console's browser are enough to come together at the gateway.
+    /// Answers an offer. `servers`: the gateway's service, of which STUN and TURN by UDP are used here.
     pub(crate) fn answer(
         serial: u64,
         attempt: u32,
         offer: String,
-        servers: Vec<String>,
+        servers: Option<Relaying>,
         news: mpsc::Sender<News>,
     ) -> Direct {
         let (orders, wanted) = mpsc::channel(ORDERS);
@@ -124,7 +128,7 @@ impl Direct {
         let task = tokio::spawn(async move {
             let mut running = JoinSet::new();
             let tells = teller.clone();
-            running.spawn(async move { peer::run(attempt, &offer, &servers, wanted, written, &tells).await });
+            running.spawn(async move { peer::run(attempt, &offer, servers, wanted, written, &tells).await });
             // A bug there that a stranger's bytes set off costs this attempt and nothing else.
             if let Some(Err(error)) = running.join_next().await {
                 tracing::error!(%error, attempt, "a direct path failed");
@@ -215,6 +219,10 @@ mod tests {
         at
     }
 
+    fn named(servers: Vec<String>) -> Option<Relaying> {
+        Some(Relaying { seconds: 60, user: "u".into(), password: "p".into(), servers })
+    }
+
     fn offer() -> String {
         let mut rtc = str0m::Rtc::builder().clear_codecs().build(std::time::Instant::now());
         let mut changes = rtc.sdp_api();
@@ -227,7 +235,7 @@ mod tests {
         let seen = "198.51.100.7:4000".parse().unwrap();
         let server = stun(seen).await;
         let (news, mut told) = mpsc::channel(100);
-        let _direct = Direct::answer(1, 1, offer(), vec![format!("stun:{server}")], news);
+        let _direct = Direct::answer(1, 1, offer(), named(vec![format!("stun:{server}")]), news);
         let found = tokio::time::timeout(Duration::from_secs(20), async {
             loop {
                 match told.recv().await.unwrap().what {
@@ -245,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_up_tells_what_it_has_seen() {
         let (news, mut told) = mpsc::channel(100);
-        let mut direct = Direct::answer(1, 3, offer(), Vec::new(), news);
+        let mut direct = Direct::answer(1, 3, offer(), None, news);
         let mut seen = Attempted::default();
         let told = async {
             while let Some(News { what, .. }) = told.recv().await {
@@ -269,7 +277,7 @@ mod tests {
     async fn an_offer_that_cannot_be_read_ends_only_its_attempt() {
         for offer in [String::new(), "v=0\r\n".to_owned(), offer().replace("a=fingerprint", "a=finger")] {
             let (news, mut told) = mpsc::channel(100);
-            let _direct = Direct::answer(1, 7, offer, Vec::new(), news);
+            let _direct = Direct::answer(1, 7, offer, None, news);
             let mut failures = Vec::new();
             while let Some(News { what, .. }) = told.recv().await {
                 match what {

@@ -7,10 +7,16 @@ use belay_wire::link::Class;
 use belay_wire::message::Sender;
 use belay_wire::{Message, Moment};
 use std::collections::VecDeque;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Forged packets in a row that end a pairing.
 const FORGED: u32 = 100;
+/// So many packets that do not open, none that does within this time, and the keys are not the same.
+const NEVER_OPENED: u32 = 3;
+const OPENS_WITHIN: Duration = Duration::from_secs(3);
+/// How long the handshake may take from its first frame to the first packet that opens.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Why a pairing must end.
 #[derive(Debug, Error)]
@@ -18,6 +24,12 @@ pub(crate) enum Breach {
     /// The handshake failed.
     #[error("the connection could not be secured: {0}")]
     Handshake(SealError),
+    /// The two ends have made different keys.
+    #[error("the two ends have come to different keys")]
+    Keys,
+    /// The handshake began and did not end.
+    #[error("the connection was not secured within {} seconds", HANDSHAKE_WITHIN.as_secs())]
+    Unfinished,
     /// Nothing opens any more.
     #[error("the connection was tampered with")]
     Forged,
@@ -27,6 +39,17 @@ pub(crate) enum Breach {
     /// The link is lost.
     #[error("the technician's side does not answer any more: {0}")]
     Link(#[from] LinkError),
+}
+
+/// What somebody on the way has done to a pairing so far; none of it was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interference {
+    /// Packets that were changed, made up, or of another session.
+    pub forged: u64,
+    /// Packets that came once more.
+    pub repeated: u64,
+    /// Packets of ours that were swallowed; they were sent again.
+    pub swallowed: u64,
 }
 
 enum State {
@@ -59,14 +82,35 @@ pub(crate) struct Pairing {
     /// When the last packet of the console came.
     heard: Moment,
     happenings: VecDeque<Happening>,
+    /// When the first frame of the handshake came.
+    began: Option<Moment>,
+    /// When the first packet came that did not open.
+    failing: Option<Moment>,
+    interference: Interference,
 }
 
 impl Pairing {
     pub(crate) fn new(secrets: Secrets, binding: Binding) -> Result<Pairing, Breach> {
         let handshake = AppletHandshake::new(secrets, binding).map_err(Breach::Handshake)?;
         let state = State::Handshake { next: Some(Box::new(handshake)), answered: false };
-        let happenings = VecDeque::new();
-        Ok(Pairing { state, link: Link::new(), relay: None, paths: 0, heard: Moment(0), happenings })
+        let (link, happenings) = (Link::new(), VecDeque::new());
+        let interference = Interference::default();
+        Ok(Pairing {
+            state,
+            link,
+            relay: None,
+            paths: 0,
+            heard: Moment(0),
+            happenings,
+            began: None,
+            failing: None,
+            interference,
+        })
+    }
+
+    /// What somebody on the way has done so far.
+    pub(crate) fn interference(&self) -> Interference {
+        Interference { swallowed: self.link.swallowed(), ..self.interference }
     }
 
     /// The way by the gateway is gone; what is not acknowledged goes another, or waits.
@@ -148,6 +192,7 @@ impl Pairing {
     pub(crate) fn received(&mut self, frame: &[u8], now: Moment) -> Result<(), Breach> {
         match &mut self.state {
             State::Handshake { next: handshake, answered } => {
+                self.began.get_or_insert(now);
                 let step = handshake.take().ok_or(Breach::Handshake(SealError::OutOfOrder))?;
                 match step.received(frame).map_err(Breach::Handshake)? {
                     AppletStep::Send(next, answer) => {
@@ -173,12 +218,23 @@ impl Pairing {
         let State::Sealed { seal, confirmed, forged } = &mut self.state else { return Ok(()) };
         let packet = match seal.open(frame) {
             Ok(packet) => packet,
-            // With several paths one packet may come late or twice; that is no forgery.
-            Err(SealError::Replayed) => return Ok(()),
+            // With several paths a packet may come late; that is no forgery.
+            Err(SealError::Late) => return Ok(()),
+            Err(SealError::Replayed) => {
+                self.interference.repeated = self.interference.repeated.saturating_add(1);
+                return Ok(());
+            }
             Err(error) => {
                 *forged += 1;
+                self.interference.forged = self.interference.forged.saturating_add(1);
                 tracing::warn!(%error, "a packet was dropped");
-                return if *forged >= FORGED { Err(Breach::Forged) } else { Ok(()) };
+                return match *forged {
+                    FORGED.. => Err(Breach::Forged),
+                    _ => {
+                        self.failing.get_or_insert(now);
+                        Ok(())
+                    }
+                };
             }
         };
         *forged = 0;
@@ -202,12 +258,41 @@ impl Pairing {
         Ok(self.link.send(message.class(), message.encode())?)
     }
 
-    pub(crate) fn tick(&mut self, now: Moment) {
+    /// Time has passed. An error: the keys are not the same, or the handshake takes too long.
+    pub(crate) fn tick(&mut self, now: Moment) -> Result<(), Breach> {
         self.link.tick(now);
+        if self.judge_keys_at().is_some_and(|at| at <= now) {
+            return Err(Breach::Keys);
+        }
+        if self.handshake_until().is_some_and(|until| until <= now) {
+            Err(Breach::Unfinished)
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Moment> {
-        self.link.next_timeout()
+        let handshake = self.judge_keys_at().into_iter().chain(self.handshake_until());
+        self.link.next_timeout().into_iter().chain(handshake).min()
+    }
+
+    /// When what does not open means that the keys are not the same, if nothing opens before.
+    fn judge_keys_at(&self) -> Option<Moment> {
+        match &self.state {
+            State::Sealed { confirmed: false, forged: NEVER_OPENED.., .. } => {
+                self.failing.map(|since| since + OPENS_WITHIN)
+            }
+            State::Sealed { .. } | State::Handshake { .. } => None,
+        }
+    }
+
+    fn handshake_until(&self) -> Option<Moment> {
+        self.began.filter(|_| !self.is_confirmed()).map(|began| began + HANDSHAKE_WITHIN)
+    }
+
+    /// Whether no frame of its handshake has come yet.
+    pub(crate) fn has_not_begun(&self) -> bool {
+        self.began.is_none()
     }
 
     /// When the last packet of the console came, once it has proved that it has the keys.

@@ -8,7 +8,7 @@ use belay_net::applet::{Command, Connection, Event, Interruption, Leg, connect};
 use belay_relay::admission::LegEvent;
 use belay_seal::{Binding, ConsoleHandshake, Secrets};
 use belay_wire::gateway::{FromGateway, Leaving, Refusal, ReportKind, Role};
-use belay_wire::message::EndedBy;
+use belay_wire::message::{CharterVerdict, EndedBy};
 use belay_wire::{Message, Right, SessionAuthenticationId};
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ use std::time::Duration;
 mod browser;
 #[path = "walk/direct.rs"]
 mod direct;
+#[path = "walk/hostile.rs"]
+mod hostile;
+#[path = "walk/slow.rs"]
+mod slow;
 
 fn applet(server: &Server, id: [u8; 16]) -> Connection {
     let dial = Dial::new(&server.origin, &server.anchors).unwrap();
@@ -88,7 +92,7 @@ async fn a_message_from_the_wrong_end_is_a_breach() {
     let mut applet = applet(&server, ID);
     assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
     let mut console = Console::open(&server).await;
-    console.say(&Message::CharterChecked(true)).await;
+    console.say(&Message::CharterChecked(CharterVerdict::Accepted)).await;
     assert!(matches!(next(&mut applet).await, Event::Paired(_)));
     assert!(matches!(next(&mut applet).await, Event::Breach(_)));
 }
@@ -189,44 +193,6 @@ async fn the_website_ends_the_session_for_the_applet() {
     server.gateway.end(SESSION);
     assert!(matches!(next(&mut applet).await, Event::PartnerLeft(Leaving::EndedByTechnician)));
     assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Ours(_))));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_console_that_falls_silent_is_told_of_once_for_each_silence() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let mut console = Console::open(&server).await;
-    console.drain().await;
-    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
-    for round in 0..2 {
-        let began = std::time::Instant::now();
-        console.say(&line(round)).await;
-        loop {
-            match tokio::time::timeout(Duration::from_secs(12), applet.events.recv()).await.unwrap().unwrap()
-            {
-                Event::Quiet => break,
-                event => assert!(matches!(event, Event::Path(_) | Event::Message(_)), "{event:?}"),
-            }
-        }
-        assert!(began.elapsed() >= Duration::from_millis(7900), "after {:?}", began.elapsed());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_put_out_while_talking_hears_the_last_word() {
-    let server = start().await;
-    let mut applet = applet(&server, ID);
-    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
-    let (mut console, _) = Console::enter(&server, [9; 32].to_vec()).await;
-    server.gateway.end(SESSION);
-    for _ in 0..20 {
-        // The connection stays until the last word was heard.
-        console.send(vec![4; 1000]).await;
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
-    assert!(console.is_closed().await);
 }
 
 fn line(n: u8) -> Message {

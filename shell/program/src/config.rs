@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::logging::LogFormat;
 pub use origin::Origin;
-pub use read::ConfigError;
+pub use read::{ConfigError, is_region};
 pub use turn::{RelayAddress, Turn};
 
 /// Everything the server can be told. Where a value is optional, `None` means "derive it at the start".

@@ -59,11 +59,10 @@ impl AccountView {
         self.file.id
     }
 
-    /// The company's name.
-    pub async fn name(&self) -> Result<String, StoreError> {
+    /// The account as the directory knows it.
+    pub async fn described(&self) -> Result<crate::Account, StoreError> {
         let directory = crate::Directory { inner: self.inner.clone() };
-        let account = directory.account(self.account()).await?;
-        account.map(|account| account.name).ok_or(StoreError::NoSuchAccount(self.account()))
+        directory.account(self.account()).await?.ok_or(StoreError::NoSuchAccount(self.account()))
     }
 
     /// Every member, by name.

@@ -82,8 +82,10 @@ impl Directory {
             new.name.as_str().into(),
             now.as_micros_i64().into(),
             self.inner.keys.wrap("account file", account.as_bytes(), &keys.file).into(),
+            new.region.clone().into(),
         ];
-        run(tx, "INSERT INTO account (id, name, created_at, file_key) VALUES ($1, $2, $3, $4)", row).await?;
+        let sql = "INSERT INTO account (id, name, created_at, file_key, region) VALUES ($1, $2, $3, $4, $5)";
+        run(tx, sql, row).await?;
         let wrapped = self.inner.keys.wrap("data key", &data_key_owner(account, 1), &keys.data);
         let row = [blob(account.as_bytes()), 1i64.into(), wrapped.into(), now.as_micros_i64().into()];
         run(tx, "INSERT INTO data_key (account, number, wrapped, created_at) VALUES ($1, $2, $3, $4)", row)
@@ -94,7 +96,7 @@ impl Directory {
     /// Every account, the oldest first.
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let tx = self.inner.system.view().await?;
-        all(&tx, "SELECT id, name, created_at FROM account ORDER BY created_at, id", [])
+        all(&tx, "SELECT id, name, created_at, region FROM account ORDER BY created_at, id", [])
             .await?
             .iter()
             .map(account_of)
@@ -104,7 +106,7 @@ impl Directory {
     /// One account.
     pub async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
         let tx = self.inner.system.view().await?;
-        let sql = "SELECT id, name, created_at FROM account WHERE id = $1";
+        let sql = "SELECT id, name, created_at, region FROM account WHERE id = $1";
         one(&tx, sql, [blob(account.as_bytes())]).await?.as_ref().map(account_of).transpose()
     }
 
@@ -209,6 +211,7 @@ fn account_of(row: &QueryResult) -> Result<Account, StoreError> {
         id: AccountId::from_bytes(id_column(row, 0, "account.id")?),
         name: column(row, 1)?,
         created_at: Moment::from_micros_i64(column(row, 2)?),
+        region: column(row, 3)?,
     })
 }
 

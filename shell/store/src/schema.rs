@@ -48,6 +48,12 @@ pub(crate) const SYSTEM: &[Migration] = &[Migration {
         "CREATE TABLE role_key (
             key BLOB PRIMARY KEY, role TEXT NOT NULL, added_at BIGINT NOT NULL, revoked_at BIGINT)",
     ],
+}, Migration {
+    number: 3,
+    statements: &[
+        // NULL: whatever region the website is of.
+        "ALTER TABLE account ADD COLUMN region TEXT",
+    ],
 }];
 
 /// `accounts/<id>.db`: all of one account.

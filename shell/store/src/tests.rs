@@ -74,6 +74,7 @@ async fn company(store: &Store, name: &str) -> Company {
 fn new_account(name: &str) -> NewAccount {
     NewAccount {
         name: format!("{name} GmbH"),
+        region: None,
         holder_sign_in_id: sign_in_id(name),
         holder_name: format!("Tess {name}"),
         holder_password_hash: "$scrypt$not-checked-here".into(),

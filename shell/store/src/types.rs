@@ -31,6 +31,8 @@ impl SignInId {
 pub struct NewAccount {
     /// The company's name as end users will see it, 1 to 128 characters.
     pub name: String,
+    /// The region whose gateways its sessions go through; `None`: that of the website.
+    pub region: Option<String>,
     /// The master account holder's sign-in id.
     pub holder_sign_in_id: SignInId,
     /// The master account holder's name as end users will see it, 1 to 128 characters.
@@ -60,6 +62,8 @@ pub struct Account {
     pub id: AccountId,
     /// The company's name.
     pub name: String,
+    /// The region whose gateways its sessions go through; `None`: that of the website.
+    pub region: Option<String>,
     /// When it was made.
     pub created_at: Moment,
 }

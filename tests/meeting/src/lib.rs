@@ -7,7 +7,7 @@ pub mod coturn;
 
 pub use console::{Console, Socket, receive};
 
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegNews};
 use belay_wire::gateway::{Refusal, Role};
@@ -90,6 +90,11 @@ impl Server {
 
 /// Starts them.
 pub async fn start() -> Server {
+    start_with(None).await
+}
+
+/// The same, with a STUN and TURN service.
+pub async fn start_with(service: Option<Service>) -> Server {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = certificate.signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -101,7 +106,7 @@ pub async fn start() -> Server {
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
     let website = Arc::new(OneSession::default());
-    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), None);
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), service);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();

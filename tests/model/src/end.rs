@@ -208,7 +208,8 @@ impl End {
                     SealFrame::Commit { .. }
                     | SealFrame::Answer { .. }
                     | SealFrame::Open { .. }
-                    | SealFrame::Unknown,
+                    | SealFrame::Unknown
+                    | SealFrame::KeysDiffer,
                 ),
                 _,
             )

@@ -5,12 +5,37 @@ import { createServer } from 'node:https';
 import { connect } from 'node:tls';
 
 /** Kinds of the first byte (docs/protocol/gateway.md, seal.md). */
-const HELLO = 0x01;
+export const HELLO = 0x01;
 export const FRAME = 0x02;
+export const ADMITTED = 0x81;
+export const RELAYING = 0x85;
 export const ANSWER = 0x11;
+export const OPEN = 0x12;
 const SEALED = 0x13;
 const ROLE_AT = 3 + 'belay-gateway/1'.length;
+/** After the role and 16 bytes of the account: its length in two bytes, then itself. */
+const CREDENTIAL_AT = ROLE_AT + 1 + 16;
 const BINARY = 2;
+
+/** The secret by which a leg asks to be let in. */
+export function credentialOf(hello) {
+  const length = hello.readUInt16BE(CREDENTIAL_AT);
+  return hello.subarray(CREDENTIAL_AT + 2, CREDENTIAL_AT + 2 + length);
+}
+
+/** The same Hello with another secret of the same length. */
+export function withCredential(hello, credential) {
+  const other = Buffer.from(hello);
+  credential.copy(other, CREDENTIAL_AT + 2);
+  return other;
+}
+
+/** The same Admitted with another session's UUID. */
+export function withSession(admitted, session) {
+  const other = Buffer.from(admitted);
+  Buffer.from(session.replaceAll('-', ''), 'hex').copy(other, 1);
+  return other;
+}
 
 export const isSealed = (message) => message[0] === FRAME && message[1] === SEALED;
 
@@ -22,6 +47,8 @@ export class Middle {
     /** Every message that passed: {from: 'console' | 'applet' | 'gateway', to, message}. */
     middle.seen = [];
     middle.pass = undefined;
+    /** Connections that have said Hello and are still there: {role, credential, down(message)}. */
+    middle.legs = [];
     middle.sockets = new Set();
     middle.server = createServer({ cert: readFileSync(certificate), key: readFileSync(key) }, (_, answer) => { answer.statusCode = 404; answer.end(); });
     middle.server.on('upgrade', (request, socket, head) => middle.#upgrade(request, socket, head));
@@ -30,7 +57,7 @@ export class Middle {
   }
 
   /**
-   * What happens to messages: `act({from, message})` returns those that go on in its place. Without one all go on as they are.
+   * What happens to messages: `act({from, message, leg})` returns those that go on in its place. Without one all go on as they are.
    * What the two ends say to each other comes by twice: from one of them, and on from the gateway to the other.
    */
   tamper(act) {
@@ -48,8 +75,9 @@ export class Middle {
     this.sockets.add(near).add(far);
     for (const [one, other] of [[near, far], [far, near]]) {
       one.on('error', () => other.destroy());
-      one.on('close', () => { other.destroy(); this.sockets.delete(one); });
+      one.on('close', () => { other.destroy(); this.sockets.delete(one); this.legs = this.legs.filter((known) => known !== leg); });
     }
+    leg.down = (message) => near.write(framed(message, false));
     const lines = [`GET ${request.url} HTTP/1.1`];
     for (let at = 0; at < request.rawHeaders.length; at += 2) {
       const [name, value] = [request.rawHeaders[at], request.rawHeaders[at + 1]];
@@ -57,8 +85,12 @@ export class Middle {
     }
     far.write(`${lines.join('\r\n')}\r\n\r\n`);
     const upward = new Messages((message) => {
-      if (message[0] === HELLO) leg.role = message[ROLE_AT] === 1 ? 'applet' : 'console';
-      this.#forward(leg.role, message, (one) => far.write(framed(one, true)));
+      if (message[0] === HELLO) {
+        leg.role = message[ROLE_AT] === 1 ? 'applet' : 'console';
+        leg.credential = Buffer.from(credentialOf(message));
+        this.legs.push(leg);
+      }
+      this.#forward(leg, leg.role, message, (one) => far.write(framed(one, true)));
     }, (raw) => far.write(raw));
     upward.take(head);
     near.on('data', (data) => upward.take(data));
@@ -71,14 +103,14 @@ export class Middle {
       const end = answered.indexOf('\r\n\r\n');
       if (end < 0) return;
       near.write(answered.subarray(0, end + 4));
-      downward = new Messages((message) => this.#forward('gateway', message, (one) => near.write(framed(one, false))), (raw) => near.write(raw));
+      downward = new Messages((message) => this.#forward(leg, 'gateway', message, (one) => near.write(framed(one, false))), (raw) => near.write(raw));
       downward.take(answered.subarray(end + 4));
     });
   }
 
-  #forward(from, message, send) {
+  #forward(leg, from, message, send) {
     this.seen.push({ from, message });
-    for (const one of this.pass?.({ from, message }) ?? [message]) send(one);
+    for (const one of this.pass?.({ from, message, leg }) ?? [message]) send(one);
   }
 
   close() {

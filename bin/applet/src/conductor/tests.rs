@@ -1,5 +1,6 @@
 //! The whole program's decisions, without a window, a network or a desktop.
 
+mod connection;
 mod identity;
 mod interruptions;
 
@@ -7,9 +8,10 @@ use belay_permission::{Answer, PromptId};
 use belay_wire::SessionId;
 use belay_wire::gateway::ReportKind;
 use belay_wire::input::{Input, Place};
-use belay_wire::message::{Cause, Outcome};
+use belay_wire::message::{Cause, CharterVerdict, Outcome};
 
 use super::*;
+use crate::charter::CharterError;
 use crate::charter::tests::{UNIX, document, expected, sign};
 use crate::host_log;
 
@@ -241,8 +243,8 @@ fn a_charter_of_somebody_else_is_said_to_be_one() {
     stage.happens(Happening::Admitted(SessionId::from_bytes([9; 16])));
     stage.happens(Happening::Paired(CODE));
     let deeds = stage.charter();
-    assert!(deeds.contains(&Deed::Send(Message::CharterChecked(false))));
-    assert!(deeds.contains(&Deed::Show(Show::State(State::Untrusted))));
+    assert!(deeds.contains(&Deed::Send(Message::CharterChecked(CharterVerdict::Foreign))));
+    assert!(deeds.contains(&Deed::Show(Show::State(State::Untrusted(CharterError::Foreign)))));
     let deeds = stage.hears(Message::Request { request: 1, rights: view() });
     assert!(
         deeds

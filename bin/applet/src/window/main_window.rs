@@ -8,7 +8,7 @@ use belay_wire::Right;
 use slint::{CloseRequestResponse, ComponentHandle, Model, Timer};
 use tokio::sync::mpsc;
 
-use super::generated::{ChatLine, MainWindow, StoryLine, Tone};
+use super::generated::{ChatLine, MainWindow, Pane, StoryLine, Tone};
 use super::{Stage, code_words, shared, tell, withdraw};
 use crate::deeds::{Check, Far, Over, Partner, Person, State, Story};
 use crate::run::FromWindow;
@@ -41,6 +41,9 @@ pub fn connect(main: &MainWindow, say: &mpsc::Sender<FromWindow>, over: Rc<Cell<
 
     let speaker = say.clone();
     main.on_compared(move || tell(&speaker, FromWindow::Person(Person::Compared)));
+
+    let speaker = say.clone();
+    main.on_examine(move || tell(&speaker, FromWindow::Person(Person::WantsReport)));
 
     let typing = Rc::new((Cell::new(false), Timer::default()));
     let (speaker, state) = (say.clone(), typing.clone());
@@ -86,7 +89,8 @@ impl Stage {
             }
             State::Greeting => (texts.greeting_heading, texts.greeting_detail, Tone::Busy),
             State::Connected(_) => (texts.connected_heading, texts.connected_detail, Tone::Good),
-            State::Untrusted => (texts.untrusted_heading, texts.untrusted_detail, Tone::Bad),
+            State::Untrusted(why) => (texts.untrusted_heading, texts.untrusted(*why), Tone::Bad),
+            State::Insecure(how) => (texts.insecure_heading, texts.insecure(*how), Tone::Bad),
             State::Over(over) => self.farewell(*over),
         };
         let partner = &self.partner;
@@ -97,13 +101,14 @@ impl Stage {
         ];
         let main = &self.main;
         main.set_state_heading(shared(fill(heading, &values)));
-        main.set_state_detail(shared(fill(detail, &values)));
+        let advice = if let State::Insecure(_) = state { texts.insecure_do } else { "" };
+        main.set_state_detail(shared(fill(&[detail, advice].join(" "), &values).trim_end().to_owned()));
         main.set_state_tone(tone);
         // What is written during an interruption arrives after it.
         let chat_open = match state {
-            State::Greeting | State::Connected(_) | State::Untrusted => true,
+            State::Greeting | State::Connected(_) | State::Untrusted(_) => true,
             State::Reconnecting(..) | State::Offline(..) => main.get_chat_open(),
-            State::Connecting | State::Waiting | State::Left | State::Over(_) => false,
+            State::Connecting | State::Waiting | State::Left | State::Insecure(_) | State::Over(_) => false,
         };
         let opened = chat_open && !main.get_chat_open();
         main.set_chat_open(chat_open);
@@ -122,7 +127,7 @@ impl Stage {
             main.set_sees(false);
             main.set_controls(false);
             main.set_typing("".into());
-            main.set_showing_story(true);
+            main.set_pane(Pane::Story);
         }
     }
 
@@ -145,7 +150,8 @@ impl Stage {
             | State::Left
             | State::Greeting
             | State::Connected(_)
-            | State::Untrusted
+            | State::Untrusted(_)
+            | State::Insecure(_)
             | State::Over(_) => None,
         };
         self.main.set_paused(since.is_some());
@@ -190,7 +196,7 @@ impl Stage {
     pub(super) fn add_chat(&self, mine: bool, text: &str) {
         let who = if mine { self.look.texts.you } else { &self.partner.technician };
         push(&self.chat, ChatLine { mine, who: who.into(), text: text.into(), at: clock_time() });
-        if self.main.get_showing_story() && !mine {
+        if self.main.get_pane() != Pane::Chat && !mine {
             self.main.set_chat_news(true);
         }
     }
@@ -216,6 +222,8 @@ impl Stage {
             // Said above.
             Story::Way(_) => return,
             Story::Breach => (texts.story_breach, None, true),
+            Story::Insecure(how) => (texts.insecure(*how), None, true),
+            Story::Interference => (texts.story_interference, None, true),
             Story::Untrusted => (texts.story_untrusted, None, true),
             Story::Asked(right) => (texts.story_asked, Some(*right), false),
             Story::Granted(right) => (texts.story_granted, Some(*right), false),

@@ -1,5 +1,6 @@
 //! Writes operations: each tile in the smallest of the three forms.
 
+use crate::coarse::small_side;
 use crate::{Frame, MAX_PALETTE, Rect, operation, palette_bits};
 
 use super::cells::SIDE;
@@ -28,6 +29,12 @@ impl Packer {
         self.ends.clear();
     }
 
+    /// Takes back what came after so many bytes and operations.
+    pub fn truncate(&mut self, bytes: usize, operations: usize) {
+        self.raw.truncate(bytes);
+        self.ends.truncate(operations);
+    }
+
     /// Bytes so far.
     pub fn len(&self) -> usize {
         self.raw.len()
@@ -47,6 +54,17 @@ impl Packer {
         self.raw.push(operation::SOLID);
         self.place(area);
         self.raw.extend_from_slice(&colour.to_be_bytes()[1..]);
+        self.ends.push(self.raw.len());
+    }
+
+    /// A small picture that is stretched over `area`; it is at most as wide as a cell.
+    pub fn coarse(&mut self, area: Rect, shift: u8, small: &[u32]) {
+        let (width, height) = (small_side(area.width, shift), small_side(area.height, shift));
+        self.raw.extend_from_slice(&[operation::COARSE, shift]);
+        self.place(area);
+        if let Some(picture) = Frame::new(small, usize::from(width), width, height) {
+            colour_planes(picture, picture.bounds(), &mut self.raw);
+        }
         self.ends.push(self.raw.len());
     }
 

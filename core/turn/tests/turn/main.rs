@@ -4,5 +4,6 @@
 mod client;
 mod flow;
 mod history;
+mod ours;
 mod refusals;
 mod vectors;

@@ -116,6 +116,7 @@ fn seal_frames() -> Vec<SealFrame<'static>> {
         SealFrame::Open { key: [0xc1; 32], nonce: [0xc2; 32] },
         SealFrame::Sealed { counter: 0x0001_0000_0002, ciphertext: &[0x55; 20] },
         SealFrame::Unknown,
+        SealFrame::KeysDiffer,
     ]
 }
 
@@ -136,6 +137,7 @@ fn seal_vector(frame: &SealFrame<'_>) -> Value {
             json!({ "kind": "sealed", "counter": counter, "ciphertext": hex::encode(ciphertext) })
         }
         SealFrame::Unknown => json!({ "kind": "unknown" }),
+        SealFrame::KeysDiffer => json!({ "kind": "keys_differ" }),
     };
     json!({ "layer": "seal", "hex": hex::encode(&bytes), "frame": fields })
 }

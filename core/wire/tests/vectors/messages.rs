@@ -6,8 +6,8 @@ use belay_wire::charter::SIGNATURE;
 use belay_wire::input::{Button, Combination, Input, Modifiers, Place};
 use belay_wire::link::Class;
 use belay_wire::message::{
-    Cause, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenTimings, ScreenUpdate, Sender, Stage,
-    VideoFormat, View,
+    Cause, CharterVerdict, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenTimings, ScreenUpdate,
+    Sender, Stage, VideoFormat, View,
 };
 use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
@@ -90,8 +90,6 @@ fn rights() -> Vec<(&'static str, Message)> {
         ("release", Message::Release(Rights::from(Right::RemoteControl))),
         ("denied view", Message::Denied { right: Right::DesktopView, kind: 0x21 }),
         ("denied control", Message::Denied { right: Right::RemoteControl, kind: 0x43 }),
-        ("charter accepted", Message::CharterChecked(true)),
-        ("charter refused", Message::CharterChecked(false)),
         ("link proof", Message::LinkProof([0xa5; 32])),
         ("link proved", Message::LinkProved([0x5a; 32])),
         ("no link secret", Message::NoLinkSecret),
@@ -99,6 +97,7 @@ fn rights() -> Vec<(&'static str, Message)> {
     all.extend(
         Outcome::ALL.map(|outcome| ("decision", Message::Decision { request: 2, rights: both, outcome })),
     );
+    all.extend(CharterVerdict::ALL.map(|verdict| ("charter checked", Message::CharterChecked(verdict))));
     all.extend(Cause::ALL.map(|cause| ("withdrawn", Message::Withdrawn { rights: both, cause })));
     all
 }
@@ -250,6 +249,7 @@ fn fields(message: &Message) -> Value {
                 Cause::Technician => "technician",
                 Cause::Dependent => "dependent",
                 Cause::Failure => "failure",
+                Cause::Offline => "offline",
             };
             json!({ "kind": "withdrawn", "rights": names(*rights), "cause": cause })
         }
@@ -259,7 +259,16 @@ fn fields(message: &Message) -> Value {
         Message::LinkProof(proof) => json!({ "kind": "link_proof", "proof": hex::encode(proof) }),
         Message::LinkProved(proof) => json!({ "kind": "link_proved", "proof": hex::encode(proof) }),
         Message::NoLinkSecret => json!({ "kind": "no_link_secret" }),
-        Message::CharterChecked(accepted) => json!({ "kind": "charter_checked", "accepted": accepted }),
+        Message::CharterChecked(verdict) => {
+            let verdict = match verdict {
+                CharterVerdict::Accepted => "accepted",
+                CharterVerdict::Signature => "signature",
+                CharterVerdict::Document => "document",
+                CharterVerdict::Foreign => "foreign",
+                CharterVerdict::Time => "time",
+            };
+            json!({ "kind": "charter_checked", "verdict": verdict })
+        }
         Message::Welcome { version, platform, language } => {
             json!({ "kind": "welcome", "version": version, "platform": platform, "language": language })
         }

@@ -28,6 +28,7 @@ use crate::website::Website;
         (status = 403, description = "foreign-origin, forbidden", body = Error),
         (status = 404, description = "not-found", body = Error),
         (status = 409, description = "session-not-waiting, end-user-away, session-not-yours, session-ended", body = Error),
+        (status = 503, description = "no-gateway", body = Error),
     )
 )]
 pub(crate) async fn connect(
@@ -63,7 +64,7 @@ pub(super) async fn connection(
 ) -> Result<Connection, ApiError> {
     let now = website.now();
     let view = website.store().view(who.account).await?;
-    let company = view.name().await?;
+    let store::Account { name: company, region, .. } = view.described().await?;
     let binding = view.binding(session.id).await?.ok_or(ApiError::SessionNotWaiting)?;
     let charter = charter::sign(
         website,
@@ -78,6 +79,10 @@ pub(super) async fn connection(
         now,
     )?;
     let at = website.place_of(view.applet_through(session.id).await?);
+    let gateways = website.settings().gateway_urls(region.as_deref(), &own.0, at.as_deref());
+    if gateways.is_empty() {
+        return Err(ApiError::NoGateway);
+    }
     let ticket = random_leg_ticket();
     website
         .store()
@@ -86,7 +91,7 @@ pub(super) async fn connection(
         .await?;
     Ok(Connection {
         session: session.into(),
-        gateways: website.settings().gateway_urls(&own.0, at.as_deref()),
+        gateways,
         ticket: URL_SAFE_NO_PAD.encode(ticket.secret_bytes()),
         binding: hex::encode(binding),
         charter,

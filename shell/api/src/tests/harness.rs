@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::admission::Admission;
+use crate::settings::ListedGateway;
 use crate::tag::{OperatorBlock, SessionBlock, read_back};
 use crate::{Clock, Limits, Reach, Settings, Website, WebsiteParts, app};
 
@@ -43,6 +44,11 @@ impl World {
     }
 
     pub(super) async fn reached(reach: Reach) -> Self {
+        Self::made(reach, Vec::new(), None).await
+    }
+
+    /// With these gateways listed; the other account is of this region.
+    pub(super) async fn made(reach: Reach, gateways: Vec<ListedGateway>, theirs: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store"), Create::IfAbsent).await.unwrap();
         let passwords = Passwords::new(Cost { ln: 4, r: 8, p: 1 }).unwrap();
@@ -53,6 +59,7 @@ impl World {
         for (name, id) in [("Example GmbH", "tess@example.com"), ("Other AG", "otto@example.org")] {
             let new = NewAccount {
                 name: name.to_owned(),
+                region: theirs.filter(|_| name == "Other AG").map(str::to_owned),
                 holder_sign_in_id: SignInId::new(id).unwrap(),
                 holder_name: if name == "Example GmbH" { "Tess Example" } else { "Otto Other" }.to_owned(),
                 holder_password_hash: passwords.hash(PASSWORD).await.unwrap(),
@@ -67,7 +74,7 @@ impl World {
             more_origins: vec!["https://127.0.0.1:8443".to_owned()],
             reach,
             region: "local".to_owned(),
-            gateways: Vec::new(),
+            gateways,
             idle: IDLE,
             applet_linux_x86_64: applet,
             anchors: "-----BEGIN CERTIFICATE-----".to_owned(),

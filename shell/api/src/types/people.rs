@@ -71,6 +71,8 @@ pub(crate) struct Account {
     pub id: String,
     /// The company's name.
     pub name: String,
+    /// The region whose gateways its sessions go through.
+    pub region: String,
 }
 
 /// A member as others see them.

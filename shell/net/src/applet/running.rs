@@ -20,14 +20,16 @@ use tokio_tungstenite::tungstenite::Message as Socket;
 use super::departures::Departures;
 use super::outbound::Outbound;
 use super::reach::Socketed;
-use super::{Command, Event, Interruption};
-use crate::pairing::{Breach, Happening, Pairing};
+use super::{Command, Event, Insecure, Interruption};
+use crate::pairing::{Breach, Happening, Interference, Pairing};
 use liveness::{Liveness, Sign};
 use paths::Paths;
 
 /// How long somebody who was heard counts as there, although no ping was answered yet: when a network comes back, what was
 /// on its way arrives first.
 const HEARD: Duration = Duration::from_secs(3);
+/// How often interference is told of at most; what comes later is told with the next packet or ping.
+const INTERFERENCE_EVERY: Duration = Duration::from_secs(1);
 /// Silence of the console, which pings every five seconds on each path, after which nothing should be held for it.
 const QUIET: Duration = Duration::from_secs(8);
 /// How long the gateway has to hear the goodbye and close.
@@ -73,6 +75,8 @@ pub(super) struct Running {
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
+    /// What the applet was told of interference in this pairing, and when.
+    interference: (Interference, Option<Instant>),
     departures: Departures,
 }
 
@@ -97,6 +101,7 @@ impl Running {
             started: Instant::now(),
             out: None,
             paths: Paths::new(),
+            interference: (Interference::default(), None),
             departures,
         }
     }
@@ -201,10 +206,9 @@ impl Running {
                 }
                 () = wake => {
                     let now = self.now();
-                    if let Some(pairing) = &mut self.pairing {
-                        pairing.tick(now);
-                    }
-                    self.settle(Ok(())).await?;
+                    let ticked = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.tick(now));
+                    let ticked = ticked.and_then(|()| self.give_up_silent());
+                    self.settle(ticked).await?;
                 }
             }
         }
@@ -278,7 +282,7 @@ impl Running {
                 self.tell(Event::PartnerLeft(reason)).await
             }
             Ok(FromGateway::Relaying(relaying)) => {
-                self.paths.servers(relaying.servers);
+                self.paths.servers(relaying);
                 Flow::Continue(())
             }
             Ok(FromGateway::Refused(reason)) => Flow::Break(Ended::Refused(reason)),
@@ -313,9 +317,14 @@ impl Running {
                         .await;
                 }
             }
-        } else if self.pairing.is_none() && frame.first() == Some(&SEALED) {
-            // A console that goes on with a seal we do not hold any more.
-            return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode()));
+        } else if self.pairing.as_ref().is_none_or(Pairing::has_not_begun) {
+            match frame.first() {
+                // A console that goes on with a seal we do not hold any more.
+                Some(&SEALED) => return self.transmit(&ToGateway::Frame(SealFrame::Unknown.encode())),
+                // It begins anew where the last pairing broke.
+                Some(&COMMIT) if self.pairing.is_none() => self.start_pairing().await?,
+                Some(_) | None => {}
+            }
         } else if frame.first() == Some(&COMMIT) && self.pairing.as_ref().is_some_and(Pairing::is_in_between)
         {
             self.start_pairing().await?;
@@ -395,9 +404,20 @@ impl Running {
             }
         }
         if let Err(breach) = result {
+            let fresh = self.pairing.as_ref().is_some_and(|pairing| !pairing.is_confirmed());
             self.end_pairing();
             (self.returning, self.interrupted) = (false, false);
-            self.tell(Event::Breach(breach.to_string())).await?;
+            let event = match Insecure::of(&breach) {
+                Some(how) => {
+                    if fresh {
+                        self.transmit(&ToGateway::Frame(SealFrame::KeysDiffer.encode()))?;
+                    }
+                    tracing::error!(reason = %breach, "the connection is not secure");
+                    Event::Insecure(how)
+                }
+                None => Event::Breach(breach.to_string()),
+            };
+            self.tell(event).await?;
         }
         self.judge().await
     }
@@ -477,7 +497,20 @@ impl Running {
             self.quiet = self.pairing.as_ref().and_then(Pairing::heard);
             self.tell(Event::Quiet).await?;
         }
+        self.tell_interference().await?;
         self.tell_path(false).await
+    }
+
+    /// Tells what somebody on the way has done, when it is more than before; not more often than people can read it.
+    async fn tell_interference(&mut self) -> Flow {
+        let Some(pairing) = &self.pairing else { return Flow::Continue(()) };
+        let now = pairing.interference();
+        let (before, at) = self.interference;
+        if now == before || at.is_some_and(|at| at.elapsed() < INTERFERENCE_EVERY) {
+            return Flow::Continue(());
+        }
+        self.interference = (now, Some(Instant::now()));
+        self.tell(Event::Interference(now)).await
     }
 
     /// When the console's silence is to be told, unless it was.
@@ -500,6 +533,7 @@ impl Running {
     fn end_pairing(&mut self) {
         self.pairing = None;
         self.broken = None;
+        self.interference = (Interference::default(), None);
         self.paths.end();
     }
 

@@ -2,14 +2,15 @@
 //!
 //! str0m's law: one mutation, then `poll_output` until it says when to wake it. An error ends this peer and nothing else.
 
+use belay_turn::client::ClientOutput;
 use belay_turn::stun::Transaction;
+use belay_wire::gateway::Relaying;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use str0m::change::SdpOffer;
-use str0m::channel::{ChannelConfig, ChannelId, Reliability};
+use str0m::channel::ChannelId;
 use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::{Candidate, CandidateKind, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 use thiserror::Error;
@@ -17,15 +18,11 @@ use tokio::net::UdpSocket;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::answer::{self, CHANNEL_FULL};
 use super::gather::{self, Sockets};
-use super::{Attempted, FULL, Order, PathKind, Teller, Tried, What, reflexive, tcp};
+use super::relayed::Relayed;
+use super::{Attempted, FULL, Order, PathKind, Teller, Tried, What, reflexive, relayed, tcp};
 
-/// Name and label of the data channel; it stands in no packet because both ends know it.
-const LABEL: &str = "belay-link/2";
-/// Bytes in the data channel from which on frames wait, so that the link feels how fast the way is.
-const CHANNEL_FULL: usize = 128 << 10;
-/// The largest frame, with room for what the link may choose.
-const MAX_FRAME: u32 = 64 << 10;
 /// How long an attempt may take.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// How long a path may be silent before it is given up; the link has left it long before.
@@ -37,6 +34,11 @@ const MAX_TRIED: usize = 64;
 /// Packets that may wait for this task.
 const PACKETS: usize = 512;
 const DATAGRAM: usize = 2048;
+/// Bytes that leave at once. A whole picture in one burst overflows the browser's socket (208 KiB with all their overhead) whenever the
+/// browser waits for a processor, and what is lost then costs more than the pause.
+const BURST: usize = 64 << 10;
+/// The pause after a burst.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What comes from the sockets.
 pub(super) enum Incoming {
@@ -47,7 +49,7 @@ pub(super) enum Incoming {
 
 /// Why a peer connection ended.
 #[derive(Debug, Error)]
-enum Ended {
+pub(super) enum Ended {
     #[error("the offer cannot be read: {0}")]
     Offer(String),
     #[error("the peer connection failed: {0}")]
@@ -66,12 +68,12 @@ enum Ended {
 pub(super) async fn run(
     attempt: u32,
     offer: &str,
-    servers: &[String],
+    servers: Option<Relaying>,
     orders: mpsc::Receiver<Order>,
     waiting: Arc<AtomicUsize>,
     teller: &Teller,
 ) {
-    let (rtc, channel, answer) = match answer(offer) {
+    let (rtc, channel, answer) = match answer::answer(offer) {
         Ok(answered) => answered,
         Err(ended) => {
             let failures = vec![ended.to_string()];
@@ -83,6 +85,11 @@ pub(super) async fn run(
     teller.tell(What::Answer(answer)).await;
     let (incoming, packets) = mpsc::channel(PACKETS);
     let mut peer = Peer {
+        arriving: incoming.clone(),
+        readers: JoinSet::new(),
+        relays: Vec::new(),
+        reflexive_known: false,
+        ended: false,
         rtc,
         channel,
         open: false,
@@ -93,54 +100,30 @@ pub(super) async fn run(
         relayed: Vec::new(),
         kind: None,
         frames: VecDeque::new(),
+        burst: (Instant::now(), 0),
         waiting,
         asked: Vec::new(),
+        answered: false,
         facts: Attempted { attempt, ..Attempted::default() },
         teller,
     };
-    let mut readers = JoinSet::new();
     let Sockets { udp, tcp, failures } = gather::sockets().await;
     peer.facts.failures.extend(failures);
     for (at, socket) in &udp {
-        readers.spawn(read(*at, Arc::clone(socket), incoming.clone()));
+        peer.readers.spawn(read(*at, Arc::clone(socket), incoming.clone()));
     }
     let places = Arc::new(Semaphore::new(tcp::MAX_CONNECTIONS));
     let listening: Vec<SocketAddr> = tcp.iter().map(|(at, _)| *at).collect();
     for (at, listener) in tcp {
-        readers.spawn(tcp::listen(at, listener, Arc::clone(&places), incoming.clone()));
+        peer.readers.spawn(tcp::listen(at, listener, Arc::clone(&places), incoming.clone()));
     }
     peer.udp = udp.into_iter().collect();
-    let ended = peer.live(&listening, servers, orders, packets).await;
+    let ended = peer.live(&listening, servers.as_ref(), orders, packets).await;
     if let Err(ended) = ended {
         tracing::info!(attempt, reason = %ended, "a direct path ended");
         peer.facts.failures.push(ended.to_string());
     }
     peer.tell_facts().await;
-}
-
-/// The peer connection for an offer, its data channel, and the answer.
-fn answer(offer: &str) -> Result<(Rtc, ChannelId, String), Ended> {
-    let offer = SdpOffer::from_sdp_string(offer).map_err(|error| Ended::Offer(error.to_string()))?;
-    let mut rtc = Rtc::builder()
-        .set_crypto_provider(Arc::new(str0m::crypto::from_feature_flags()))
-        .clear_codecs()
-        .set_sctp_max_buffered_amount(CHANNEL_FULL + MAX_FRAME as usize)
-        .set_sctp_max_message_size(MAX_FRAME)
-        .build(Instant::now());
-    let answer = rtc.sdp_api().accept_offer(offer)?;
-    let channel = rtc.direct_api().create_data_channel(channel());
-    Ok((rtc, channel, answer.to_sdp_string()))
-}
-
-/// The data channel both ends agree on beforehand.
-fn channel() -> ChannelConfig {
-    ChannelConfig {
-        label: LABEL.to_owned(),
-        ordered: false,
-        reliability: Reliability::MaxRetransmits { retransmits: 0 },
-        negotiated: Some(0),
-        protocol: String::new(),
-    }
 }
 
 /// Reads the datagrams of one socket until it is aborted.
@@ -172,6 +155,15 @@ struct Connection {
 }
 
 struct Peer<'a> {
+    /// For those who read sockets.
+    arriving: mpsc::Sender<Incoming>,
+    readers: JoinSet<()>,
+    /// Our relayed addresses.
+    relays: Vec<Relayed>,
+    /// The STUN servers have answered, or have had their time.
+    reflexive_known: bool,
+    /// The console knows that there are no more candidates.
+    ended: bool,
     rtc: Rtc,
     channel: ChannelId,
     open: bool,
@@ -184,8 +176,12 @@ struct Peer<'a> {
     relayed: Vec<SocketAddr>,
     kind: Option<PathKind>,
     frames: VecDeque<Vec<u8>>,
+    /// Since when, and how much, has left without a pause.
+    burst: (Instant, usize),
     waiting: Arc<AtomicUsize>,
     asked: Vec<Asked>,
+    /// Whether a STUN server has answered.
+    answered: bool,
     facts: Attempted,
     teller: &'a Teller,
 }
@@ -194,7 +190,7 @@ impl Peer<'_> {
     async fn live(
         &mut self,
         listening: &[SocketAddr],
-        servers: &[String],
+        servers: Option<&Relaying>,
         mut orders: mpsc::Receiver<Order>,
         mut packets: mpsc::Receiver<Incoming>,
     ) -> Result<(), Ended> {
@@ -205,12 +201,14 @@ impl Peer<'_> {
         for at in listening {
             wake = self.own(Candidate::builder().tcp().host(*at).tcptype(TcpType::Passive).build()).await?;
         }
-        let lookup = reflexive::servers(servers);
+        let urls = servers.map_or(&[][..], |servers| &servers.servers[..]);
+        let lookup = async { (reflexive::servers(urls).await, relayed::servers(urls).await) };
         tokio::pin!(lookup);
         let (mut looking, mut round) = (true, 0);
         let mut ask_at = None;
         loop {
             wake = self.flush(wake).await?;
+            wake = self.hear_relays(wake).await?;
             let now = Instant::now();
             if !self.open && now >= self.started + OPEN_WITHIN {
                 return Err(Ended::NotConnected);
@@ -220,7 +218,8 @@ impl Peer<'_> {
             }
             let limits =
                 [(!self.open).then(|| self.started + OPEN_WITHIN), self.silent_since.map(|at| at + SILENT)];
-            let until = limits.into_iter().flatten().chain(ask_at).fold(wake, Instant::min);
+            let relays = self.relays.iter().filter_map(Relayed::next_timeout);
+            let until = limits.into_iter().flatten().chain(ask_at).chain(relays).fold(wake, Instant::min);
             tokio::select! {
                 packet = packets.recv() => match packet {
                     Some(packet) => wake = self.incoming(packet, wake).await?,
@@ -231,11 +230,14 @@ impl Peer<'_> {
                     Some(Order::Frame(frame)) => self.frames.push_back(frame),
                     None => return Err(Ended::Unwanted),
                 },
-                (found, failures) = &mut lookup, if looking => {
+                ((stun, unknown), (turn, nameless)) = &mut lookup, if looking => {
                     looking = false;
-                    self.facts.failures.extend(failures);
-                    self.asking(&found);
+                    self.facts.failures.extend(unknown.into_iter().chain(nameless));
+                    self.asking(&stun);
                     ask_at = Some(self.started);
+                    if let Some(servers) = servers {
+                        self.ask_relays(&turn, servers).await;
+                    }
                 }
                 () = tokio::time::sleep_until(until.into()) => {}
             }
@@ -247,6 +249,72 @@ impl Peer<'_> {
                 self.rtc.handle_input(Input::Timeout(now))?;
                 wake = self.drain().await?;
             }
+        }
+    }
+
+    /// Asks for relayed addresses.
+    async fn ask_relays(&mut self, servers: &[SocketAddr], with: &Relaying) {
+        for server in servers {
+            match Relayed::ask(*server, with, self.started).await {
+                Ok(relayed) => {
+                    let reader = read(relayed.local, relayed.socket(), self.arriving.clone());
+                    self.readers.spawn(reader);
+                    self.relays.push(relayed);
+                }
+                Err(failure) => self.facts.failures.push(failure),
+            }
+        }
+    }
+
+    /// Does what the relays want, and takes what they tell.
+    async fn hear_relays(&mut self, mut wake: Instant) -> Result<Instant, Ended> {
+        let now = Instant::now();
+        for relay in &mut self.relays {
+            if relay.next_timeout().is_some_and(|due| due <= now) {
+                relay.tick();
+            }
+        }
+        // What one of them tells may be answered by way of another.
+        let mut quiet = false;
+        while !std::mem::replace(&mut quiet, true) {
+            for at in 0..self.relays.len() {
+                while let Some(told) = self.relays[at].poll() {
+                    quiet = false;
+                    wake = self.hear_relay(at, told, wake).await?;
+                }
+            }
+        }
+        self.end_candidates().await;
+        Ok(wake)
+    }
+
+    async fn hear_relay(&mut self, at: usize, told: ClientOutput, wake: Instant) -> Result<Instant, Ended> {
+        let relay = &mut self.relays[at];
+        match told {
+            ClientOutput::Allocated(address) => {
+                relay.address = Some(address);
+                let candidate = Candidate::relayed(address, relay.local, Protocol::Udp);
+                self.own(candidate).await
+            }
+            ClientOutput::Data(from, bytes) => match relay.address {
+                Some(to) => self.packet(false, from, to, &bytes, wake).await,
+                None => Ok(wake),
+            },
+            ClientOutput::Failed(why) => {
+                relay.failed = true;
+                self.facts.failures.push(why.to_string());
+                Ok(wake)
+            }
+            // Sent already.
+            ClientOutput::Send(_) => Ok(wake),
+        }
+    }
+
+    /// Says that there are no more candidates, once there are none to be expected.
+    async fn end_candidates(&mut self) {
+        let settled = self.reflexive_known && !self.relays.iter().any(Relayed::is_awaited);
+        if settled && !std::mem::replace(&mut self.ended, true) {
+            self.teller.tell(What::Candidate(String::new())).await;
         }
     }
 
@@ -295,10 +363,11 @@ impl Peer<'_> {
     /// Asks what is not answered; when to do it again.
     async fn ask(&mut self, round: &mut usize, now: Instant) -> Option<Instant> {
         if *round >= reflexive::AGAIN.len() || self.asked.is_empty() {
+            self.facts.servers_silent = !self.asked.is_empty() && !self.answered;
             for asked in self.asked.drain(..) {
                 self.facts.failures.push(format!("{} did not answer {}", asked.server, asked.from));
             }
-            self.teller.tell(What::Candidate(String::new())).await;
+            self.reflexive_known = true;
             return None;
         }
         for asked in &self.asked {
@@ -331,24 +400,40 @@ impl Peer<'_> {
                 {
                     return self.reflexive(transaction, seen, wake).await;
                 }
-                let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
-                let now = Instant::now();
-                let input = Receive::new(proto, from, to, &bytes).map(|receive| Input::Receive(now, receive));
-                let Some(input) = input.ok().filter(|input| self.rtc.accepts(input)) else {
-                    // Whoever knows the address but not the description gets nothing, and no place either.
-                    if tcp && self.connections.get(&from).is_some_and(|connection| !connection.known) {
-                        self.connections.remove(&from);
-                    }
+                if let Some(relay) = self.relays.iter_mut().find(|relay| !tcp && relay.local == to) {
+                    relay.received(from, &bytes);
                     return Ok(wake);
-                };
-                if let Some(connection) = self.connections.get_mut(&from).filter(|_| tcp) {
-                    connection.known = true;
                 }
-                self.heard(tcp, from, to);
-                self.rtc.handle_input(input)?;
-                self.drain().await
+                self.packet(tcp, from, to, &bytes, wake).await
             }
         }
+    }
+
+    /// A packet of the console's, or of a stranger.
+    async fn packet(
+        &mut self,
+        tcp: bool,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+        wake: Instant,
+    ) -> Result<Instant, Ended> {
+        let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
+        let now = Instant::now();
+        let input = Receive::new(proto, from, to, bytes).map(|receive| Input::Receive(now, receive));
+        let Some(input) = input.ok().filter(|input| self.rtc.accepts(input)) else {
+            // Whoever knows the address but not the description gets nothing, and no place either.
+            if tcp && self.connections.get(&from).is_some_and(|connection| !connection.known) {
+                self.connections.remove(&from);
+            }
+            return Ok(wake);
+        };
+        if let Some(connection) = self.connections.get_mut(&from).filter(|_| tcp) {
+            connection.known = true;
+        }
+        self.heard(tcp, from, to);
+        self.rtc.handle_input(input)?;
+        self.drain().await
     }
 
     /// A server told how it sees one of our sockets.
@@ -362,6 +447,7 @@ impl Peer<'_> {
             return Ok(wake);
         };
         let base = self.asked.swap_remove(at).from;
+        self.answered = true;
         if seen == base {
             return Ok(wake);
         }
@@ -409,16 +495,32 @@ impl Peer<'_> {
         if is_check(contents) {
             self.tried(tcp, *source, *destination);
         } else {
-            self.goes(tcp, *destination).await;
+            self.goes(tcp, *source, *destination).await;
         }
         if tcp {
             if let Some(connection) = self.connections.get(destination) {
                 // A full connection loses the packet, as every datagram path may.
                 let _ = connection.packets.try_send(contents.to_vec());
             }
+        } else if let Some(relay) = self.relays.iter_mut().find(|relay| relay.address == Some(*source)) {
+            relay.send(*destination, contents);
         } else if let Some(socket) = self.udp.get(source) {
             // What cannot be sent is lost; ICE notices when nothing arrives.
             let _ = socket.send_to(contents, *destination).await;
+            self.pace(contents.len()).await;
+        }
+    }
+
+    /// Rests after a burst.
+    async fn pace(&mut self, bytes: usize) {
+        let (since, sent) = &mut self.burst;
+        if since.elapsed() > PAUSE {
+            (*since, *sent) = (Instant::now(), 0);
+        }
+        *sent += bytes;
+        if *sent >= BURST {
+            tokio::time::sleep(PAUSE).await;
+            self.burst = (Instant::now(), 0);
         }
     }
 
@@ -451,8 +553,9 @@ impl Peer<'_> {
     }
 
     /// Frames go this way now.
-    async fn goes(&mut self, tcp: bool, to: SocketAddr) {
-        let kind = match (tcp, self.relayed.contains(&to)) {
+    async fn goes(&mut self, tcp: bool, from: SocketAddr, to: SocketAddr) {
+        let by_us = self.relays.iter().any(|relay| relay.address == Some(from));
+        let kind = match (tcp, by_us || self.relayed.contains(&to)) {
             (true, _) => PathKind::DirectTcp,
             (false, true) => PathKind::RelayedUdp,
             (false, false) => PathKind::DirectUdp,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::{Candidate, Event, Input, Rtc};
+use str0m::{Candidate, CandidateKind, Event, Input, Rtc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
@@ -55,6 +55,8 @@ pub struct Browser {
     direct: Option<PathId>,
     /// Only TCP, as in a network that lets no datagrams through.
     tcp_only: bool,
+    /// Nothing gets through but by the applet's relayed address.
+    pub only_relayed: bool,
     /// The direct path swallows everything.
     pub silent: bool,
     /// The applet's candidates.
@@ -82,6 +84,7 @@ impl Browser {
             attempt: 0,
             direct: None,
             tcp_only,
+            only_relayed: false,
             silent: false,
             candidates: Vec::new(),
             gone: Vec::new(),
@@ -186,6 +189,10 @@ impl Browser {
 
     async fn packet(&mut self, packet: Packet) {
         let Packet { tcp, from, to, bytes } = packet;
+        let by_relay = self.candidates.iter().any(|one| is_relayed(one) && one.addr() == from);
+        if self.only_relayed && !by_relay {
+            return;
+        }
         let Some(peer) = self.peer.as_mut().filter(|_| !self.silent) else { return };
         let proto = if tcp { Protocol::Tcp } else { Protocol::Udp };
         let receive = Receive::new(proto, from, to, &bytes).unwrap();
@@ -241,6 +248,9 @@ impl Browser {
 
     async fn candidate(&mut self, candidate: Candidate) {
         self.candidates.push(candidate.clone());
+        if self.only_relayed && !is_relayed(&candidate) {
+            return;
+        }
         let is_tcp = candidate.proto() == Protocol::Tcp;
         let peer = self.peer.as_mut().unwrap();
         if is_tcp != self.tcp_only || !candidate.addr().is_ipv4() {
@@ -326,6 +336,10 @@ impl Browser {
     fn now(&self) -> Moment {
         Moment(u64::try_from(self.started.elapsed().as_micros()).unwrap())
     }
+}
+
+fn is_relayed(candidate: &Candidate) -> bool {
+    candidate.kind() == CandidateKind::Relayed
 }
 
 /// The next frame by the gateway; waits for ever when it is not connected.

@@ -244,7 +244,8 @@ fn list(text: &str) -> Option<Value> {
     table.remove("list")
 }
 
-fn is_region(text: &str) -> bool {
+/// Whether this can be the name of a region: 1 to 32 letters, digits, `-` and `_`.
+pub fn is_region(text: &str) -> bool {
     (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

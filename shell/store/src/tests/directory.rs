@@ -14,7 +14,7 @@ async fn an_account_has_its_holder_and_its_name() {
     let holder = view.member(company.holder).await.unwrap().unwrap();
     assert_eq!((holder.name.as_str(), holder.sign_in_id.as_str()), ("Tess example", "example@example.com"));
     assert_eq!(holder.role, belay_access::Role::MasterAccountHolder);
-    assert_eq!(view.name().await.unwrap(), "example GmbH");
+    assert_eq!(view.described().await.unwrap().name, "example GmbH");
     assert_eq!(view.members().await.unwrap(), [holder]);
     assert_eq!(view.security_log(10).await.unwrap()[0].kind, "account-created");
     let accounts = world.store.directory().accounts().await.unwrap();
@@ -215,4 +215,20 @@ async fn the_sweep_throws_away_only_what_is_dead() {
     assert_eq!(world.store.sweep(IDLE, later(1800)).await.unwrap(), 1, "the ticket");
     assert_eq!(world.store.sweep(IDLE, later(86_400)).await.unwrap(), 3, "invitation, attempts, session");
     assert_eq!(world.store.sweep(IDLE, later(86_401)).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_account_keeps_its_region() {
+    let world = World::new().await;
+    let plain = company(&world.store, "plain").await.account;
+    let new = NewAccount { region: Some("eu".into()), ..new_account("regional") };
+    let made = world.store.directory().create_account(new, NOW).await.unwrap();
+    let AccountCreated::Created { account: regional, .. } = made else { panic!("{made:?}") };
+    let world = world.reopened().await;
+    let region = async |account| world.store.directory().account(account).await.unwrap().unwrap().region;
+    assert_eq!((region(plain).await, region(regional).await), (None, Some("eu".into())));
+    assert_eq!(
+        world.store.view(regional).await.unwrap().described().await.unwrap().region,
+        Some("eu".into())
+    );
 }

@@ -16,7 +16,7 @@ async fn an_account_reaches_nothing_of_another() {
 
     let view = store.view(b.account).await.unwrap();
     assert_eq!(view.account(), b.account);
-    assert_eq!(view.name().await.unwrap(), "b GmbH");
+    assert_eq!(view.described().await.unwrap().name, "b GmbH");
     assert_eq!(view.members().await.unwrap().len(), 1);
     assert_eq!(view.member(a.holder).await.unwrap(), None);
     assert_eq!(view.session(theirs).await.unwrap(), None);

@@ -1,7 +1,7 @@
 // A stand-in for @belay/session: an end user who answers by himself. For looking at pages, and for tests.
 // He refuses after a chat line that says "refuse", does not answer after "silence", ends at "bye", is lost at "lost".
 // The connection is interrupted for some seconds at "cut", his computer at "sleep", for good at "offline"; "keys" makes
-// new ones, "between" finds somebody in between. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower" and "old" are ways the path may stand.
+// new ones, "between" finds somebody in between, "swapped", "spliced", "named", "held" and "charter" are other ways to be deceived. "udp", "tcp", "turn", "blocked", "failed", "nothing", "slower", "disturbed" and "old" are ways the path may stand.
 import type { Monitor, PathName, PathProblem, PathReport, RemoteSession, RemoteSessionEvents as Events, RemoteSessionOptions, Right, ScreenReport } from '../../../packages/session/src/interface';
 
 const [WIDTH, HEIGHT] = [1920, 1080];
@@ -13,8 +13,12 @@ function report(kind: PathName, problem: PathProblem | undefined, roundTrip: num
     here: { udp: tcp ? 0 : 2, tcp: 2, reflexive: tcp ? 0 : 1, relayed: 1 },
     there: { udp: tcp ? 0 : 1, tcp: 1, reflexive: tcp ? 0 : 1, relayed: 1 },
   };
-  return { kind, problem, roundTrip, loss, direct };
+  const interference = { forged: 0, repeated: 0, swallowed: 0 };
+  return { kind, problem, roundTrip, loss, direct, interference };
 }
+
+/** Chat lines after which there is no connection, and the reason. */
+const LOST: Record<string, string> = { swapped: 'broken_keys', spliced: 'foreign_session', named: 'foreign_technician', held: 'no_answer' };
 
 /** What a chat line of this text turns the path into. */
 const PATHS: Record<string, () => PathReport> = {
@@ -25,6 +29,7 @@ const PATHS: Record<string, () => PathReport> = {
   failed: () => report('relay', 'ice_failed', 47),
   nothing: () => report('relay', 'no_candidates', 47),
   slower: () => report('relay', 'slower', 20),
+  disturbed: () => ({ ...report('relay', 'ice_failed', 47), interference: { forged: 12, repeated: 3, swallowed: 5 } }),
   old: () => report('relay', 'unsupported', 47),
 };
 
@@ -71,6 +76,8 @@ class FakeSession implements RemoteSession {
       const since = new Date(Date.now() - 312_000);
       this.#after(200, () => this.#tell('state', 'offline', 'partner', since));
     } else if (text === 'keys') this.#after(200, () => this.#tell('security_code', '730115', false));
+    else if (text in LOST) this.#after(200, () => this.#tell('state', 'lost', LOST[text]));
+    else if (text === 'charter') this.#after(200, () => this.#tell('state', 'connected', 'charter_signature'));
     else if (text === 'between') this.#after(200, () => this.#tell('state', 'lost', 'tampered'));
     else if (text !== 'silence') this.#after(1500, () => this.#line('One moment, I will have a look.'));
     return { id, at: new Date() };
@@ -149,6 +156,13 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
 }
 
 export async function warmUp(): Promise<void> {}
+
+export { newLinkSecret } from '../../../packages/session/src/link_secret';
+
+/** The stand-in for the website hands out no charters. */
+export function charterMisfit(): undefined {
+  return undefined;
+}
 
 function draw(canvas: HTMLCanvasElement): void {
   [canvas.width, canvas.height] = [WIDTH, HEIGHT];

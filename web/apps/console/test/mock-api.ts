@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Plugin } from 'vite';
 import type { Me, Session, SessionDetails } from '@belay/api';
 
-const account = { id: randomUUID(), name: 'Example GmbH' };
+const account = { id: randomUUID(), name: 'Example GmbH', region: 'local' };
 const tess = { id: '0b5c5a10-0000-4000-8000-000000000001', name: 'Tess Example' };
 const tom = { id: '0b5c5a10-0000-4000-8000-000000000002', name: 'Tom Example' };
 const me: Me = { member: { ...tess, sign_in_id: 'tess@example.com', role: 'technician' }, account, idle_sign_off_seconds: 300 };

@@ -6,8 +6,9 @@
 // (docs/protocol/paths.md), the loss of the gateway interrupts nothing.
 import { type Direct, type DirectHost } from './direct';
 import { type GatewayError, type GatewayOptions } from './gateway';
-import { noCandidates, type PathReport } from './paths';
+import { noCandidates, noInterference, type PathReport } from './paths';
 import { type Return, ReturningLeg } from './returning';
+import { SealError, type SealFault } from './seal';
 import { type PairingError, Traffic } from './traffic';
 import { type Bytes, WireError } from './wire/codec';
 import { type Leaving, type Relaying, type ReportKind } from './wire/gateway';
@@ -18,6 +19,8 @@ import { encodeSealFrame, SEAL_KIND } from './wire/seal';
 
 /** A partner that acknowledges nothing for so long, while the gateway says nothing either: the connection is dead. */
 const SILENCE = 10_000;
+/** A direct path that does not answer for so long is given up, while the gateway's does: sooner than the browser would. */
+const DIRECT_SILENCE = 5000;
 /** News of the path are told this often at most, in milliseconds: they are looked for with each packet. */
 const TELL_EVERY = 200;
 export interface ChannelOptions extends GatewayOptions {
@@ -30,6 +33,9 @@ export interface ChannelOptions extends GatewayOptions {
 }
 
 export type { PairingError };
+
+/** Faults of a pairing of which nothing has opened. */
+const NEVER_SECURED: ReadonlySet<SealFault> = new Set(['frame', 'commitment', 'zero_secret', 'keys']);
 
 /** gateway: our connection is lost; partner: the partner's is. */
 export type Interruption = 'gateway' | 'partner';
@@ -76,6 +82,8 @@ export class Channel {
   private lostBy: Interruption = 'gateway';
   private silence: ReturnType<typeof setTimeout> | undefined;
   private heardAt = 0;
+  /** Since when the direct path has not answered. */
+  private directSilentSince: number | undefined;
   private told = '';
   private toldAt = -TELL_EVERY;
   private telling: ReturnType<typeof setTimeout> | undefined;
@@ -143,7 +151,8 @@ export class Channel {
     let { problem } = report;
     const other = traffic?.direct;
     if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable ? 'slower' : 'silent';
-    return { kind, roundTrip: active?.roundTrip, loss: active?.loss ?? 0, problem, direct: report };
+    const interference = traffic?.interference ?? noInterference();
+    return { kind, roundTrip: active?.roundTrip, loss: active?.loss ?? 0, problem, direct: report, interference };
   }
 
   /**
@@ -211,6 +220,10 @@ export class Channel {
   /** Ends the pairing because of what the partner did. */
   break(error: PairingError): void {
     if (this.traffic === undefined) return;
+    // The console may have made other keys without knowing it.
+    if (this.options.role === 'applet' && error instanceof SealError && NEVER_SECURED.has(error.fault)) {
+      this.leg.send(encodeSealFrame({ kind: 'keys_differ' }));
+    }
     this.unpair();
     this.events.broken?.(error);
   }
@@ -424,7 +437,20 @@ export class Channel {
       this.away = false;
       this.events.resumed?.();
     }
+    this.giveUpSilent();
     this.tellPath();
+  }
+
+  private giveUpSilent(): void {
+    const path = this.traffic?.direct;
+    if (path?.settled !== true || path.usable || this.standing !== 'together') {
+      this.directSilentSince = undefined;
+      return;
+    }
+    this.directSilentSince ??= performance.now();
+    if (performance.now() - this.directSilentSince < DIRECT_SILENCE) return;
+    this.directSilentSince = undefined;
+    this.direct?.silent();
   }
 
   private tellPath(): void {
@@ -439,8 +465,8 @@ export class Channel {
     }
     this.toldAt = performance.now();
     const { path } = this;
-    const { kind, roundTrip, loss, problem, direct } = path;
-    const key = [kind, roundTrip?.toFixed(), (loss * 100).toFixed(), problem, direct.attempts, direct.retryAt?.getTime(), ...Object.values(direct.here), ...Object.values(direct.there)].join(); // prettier-ignore
+    const { kind, roundTrip, loss, problem, direct, interference } = path;
+    const key = [kind, roundTrip?.toFixed(), (loss * 100).toFixed(), problem, direct.attempts, direct.retryAt?.getTime(), ...Object.values(direct.here), ...Object.values(direct.there), ...Object.values(interference)].join(); // prettier-ignore
     if (key === this.told) return;
     this.told = key;
     this.events.path(path);

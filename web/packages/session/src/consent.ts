@@ -1,8 +1,17 @@
 // What the end user allows, as far as the console knows: requests, decisions, withdrawals. The applet decides; this only
 // keeps the buttons of the page honest.
 import { type ConsentState } from './interface';
-import { type Message, type Outcome } from './wire/message';
+import { type Cause, type Message, type Outcome } from './wire/message';
 import { type Right, RIGHTS } from './wire/right';
+
+/** How a right stands after it has ended. */
+const AFTER: Record<Cause, ConsentState> = {
+  end_user: 'withdrawn',
+  technician: 'none',
+  dependent: 'withdrawn',
+  failure: 'failed',
+  offline: 'offline',
+};
 
 export class Consent {
   private readonly states = new Map<Right, ConsentState>(RIGHTS.map((right) => [right, 'none']));
@@ -71,9 +80,9 @@ export class Consent {
     }
   }
 
-  withdrawn(rights: readonly Right[], byTechnician: boolean): void {
+  withdrawn(rights: readonly Right[], cause: Cause): void {
     for (const right of rights) {
-      if (this.has(right)) this.set(right, byTechnician ? 'none' : 'withdrawn');
+      if (this.has(right)) this.set(right, AFTER[cause]);
     }
   }
 

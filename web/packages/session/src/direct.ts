@@ -38,6 +38,8 @@ export interface Direct {
   relaying(servers: Relaying): void;
   /** The network has changed; `alive`: the direct path answers nevertheless. */
   networkChanged(alive: boolean): void;
+  /** The path that is open has not answered for a while: it is given up, and another is looked for. */
+  silent(): void;
   close(): void;
 }
 
@@ -85,6 +87,10 @@ export class ConsoleDirect implements Direct {
     if (this.attempts === 0 || (alive && this.attempt?.isOpen === true)) return;
     this.tries = 0;
     this.next();
+  }
+
+  silent(): void {
+    if (this.attempt?.isOpen === true) this.attempt.fail('lost');
   }
 
   relaying(servers: Relaying): void {

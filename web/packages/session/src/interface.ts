@@ -6,7 +6,7 @@ import { type Monitor } from './wire/screen';
 
 export type { Monitor, Right };
 export type { ScreenReport } from './watching';
-export type { Candidates, DirectReport, PathName, PathProblem, PathReport } from './paths';
+export type { Candidates, DirectReport, Interference, PathName, PathProblem, PathReport } from './paths';
 
 export interface RemoteSessionOptions {
   /** Addresses of gateways, tried in this order. */
@@ -46,7 +46,11 @@ export type LinkState =
   | 'lost'
   | 'ended';
 
-export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'not_allowed';
+/**
+ * withdrawn: by the end user; failed: it did not work on their computer; offline: the connection was away for five
+ * minutes. After each of them it can be asked again.
+ */
+export type ConsentState = 'none' | 'asking' | 'granted' | 'refused' | 'timed_out' | 'withdrawn' | 'failed' | 'offline' | 'not_allowed';
 
 export interface ChatMessage {
   /** UUID; the same on both sides and in the store. */
@@ -59,7 +63,9 @@ export interface ChatMessage {
 /** What a session tells; a late listener to `state`, `path`, `monitors`, `peer`, `size`, `security_code` and `ended` hears the newest at once. */
 export interface RemoteSessionEvents {
   /**
-   * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `tampered` (somebody sits in between), `charter_refused`, `gateway` or `partner`;
+   * `detail` is a code such as `unreachable`, `refused_expired`, `breach`, `tampered` (somebody sits in between),
+   * `broken_keys` (the two ends have made different keys), `foreign_session` (the ticket was of another session),
+   * `charter_` with the applet's verdict (`CharterVerdict`) while nothing can be asked, `gateway` or `partner`;
    * `since`, with `reconnecting` and `offline`, when the connection was lost.
    */
   state: (state: LinkState, detail?: string, since?: Date) => void;

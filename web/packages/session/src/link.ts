@@ -78,6 +78,8 @@ export class Link {
   private pongs: { path: number; number: number }[] = [];
   private chosen: Path | undefined;
   private stayUntil = 0;
+  /** Packets of ours that an ordered path has not delivered although it went on: somebody in between has dropped them. */
+  swallowed = 0;
 
   /** The path that everything but pings and pongs goes on; `undefined`: there is none yet. */
   get active(): number | undefined {
@@ -137,7 +139,11 @@ export class Link {
       }
     }
     if (settle) this.settle(now);
-    if (answered !== undefined) this.again(this.paths.get(id)?.missing(answered, now) ?? []);
+    if (answered !== undefined) {
+      const missing = this.paths.get(id)?.missing(answered, now) ?? [];
+      this.swallowed += missing.length;
+      this.again(missing);
+    }
     return delivered;
   }
 

@@ -31,6 +31,16 @@ export interface Candidates {
   relayed: number;
 }
 
+/** What somebody on the way has done to the packets of this pairing. Nothing of it was taken, and it did no harm. */
+export interface Interference {
+  /** Changed, made up, or of another session. */
+  forged: number;
+  /** Came once more. */
+  repeated: number;
+  /** Swallowed on the way; they were sent again. */
+  swallowed: number;
+}
+
 export interface DirectReport {
   /** Why there is no direct path, or none by UDP; `undefined`: there is one. */
   problem: PathProblem | undefined;
@@ -52,10 +62,15 @@ export interface PathReport {
   /** Why there is no better one; `undefined`: there is none better. */
   problem: PathProblem | undefined;
   direct: DirectReport;
+  interference: Interference;
 }
 
 export function noCandidates(): Candidates {
   return { udp: 0, tcp: 0, reflexive: 0, relayed: 0 };
+}
+
+export function noInterference(): Interference {
+  return { forged: 0, repeated: 0, swallowed: 0 };
 }
 
 /** Counts a `candidate:…` attribute. */

@@ -15,15 +15,18 @@ export const MAX_PACKETS = 2 ** 48;
 export const WINDOW = 1024;
 /** This many failures in a row end the pairing. */
 export const MAX_FAILURES = 100;
+/** So many that do not open, none that does within this time in milliseconds, and the keys are not the same. */
+export const NEVER_OPENED = 3;
+const OPENS_WITHIN = 3000;
 const TAG = 16;
 const KEY = 32;
 
 /**
  * frame: a handshake frame that is none or comes out of order; commitment: the console's key is not the one it committed
- * to; zero_secret: the partner's key makes no secret; failures: too many packets in a row did not open;
- * spent: 2^48 packets are sealed; crypto: this browser cannot do what the seal needs.
+ * to; zero_secret: the partner's key makes no secret; keys: the partner has made other keys; failures: too many packets
+ * in a row did not open; spent: 2^48 packets are sealed; crypto: this browser cannot do what the seal needs.
  */
-export type SealFault = 'frame' | 'commitment' | 'zero_secret' | 'failures' | 'spent' | 'crypto';
+export type SealFault = 'frame' | 'commitment' | 'zero_secret' | 'keys' | 'failures' | 'spent' | 'crypto';
 
 export class SealError extends Error {
   override readonly name = 'SealError';
@@ -42,8 +45,10 @@ export interface SealEvents {
   frame(frame: Bytes, path: number | undefined): void;
   /** A packet of the partner's, in its order of arrival; `path` as given to `receive` with its frame. */
   packet(packet: Bytes, path: number): void;
-  /** A frame did not open, or was none. */
+  /** A frame did not open, was none, or had come before. */
   failed?(path: number): void;
+  /** forged: somebody made it up or changed it, or it is of another session; repeated: it had come before. */
+  interfered?(how: 'forged' | 'repeated'): void;
   /** Consoles only: the applet answered a second time before anything opened, so its first answer was to another commitment. */
   misunderstood?(): void;
   /** The keys are made; the security code has six digits, and the transcript's 32 bytes are what a link's secret proves. */
@@ -85,6 +90,7 @@ export class Seal {
   private failures = 0;
   /** Something of the partner's has opened. */
   private opened = false;
+  private judging: ReturnType<typeof setTimeout> | undefined;
   private readonly window = new ReplayWindow();
   private readonly leaving = new InOrder();
   private readonly arriving = new InOrder();
@@ -176,6 +182,7 @@ export class Seal {
 
   /** Forgets everything; nothing is called any more. */
   close(): void {
+    clearTimeout(this.judging);
     this.phase = 'over';
     this.keys = undefined;
     this.secret = undefined;
@@ -194,6 +201,7 @@ export class Seal {
       else this.unopened.push([frame, path]);
     } else if (this.phase === 'ready') {
       if (frame.kind === 'sealed') this.open(frame.counter, frame.ciphertext, path);
+      else if (frame.kind === 'keys_differ' && !this.opened) this.break(keysDiffer());
       else this.fail(path);
     } else if (this.phase === 'waiting') {
       this.run(() => this.advance(frame));
@@ -275,8 +283,11 @@ export class Seal {
       work,
       (plaintext) => {
         if (this.phase === 'over') return;
-        if (!this.window.take(counter)) {
-          this.fail(path);
+        const standing = this.window.take(counter);
+        if (standing !== 'new') {
+          // With several paths a packet may come late; only twice it does not come by itself.
+          if (standing === 'seen') this.events.interfered?.('repeated');
+          this.events.failed?.(path);
           return;
         }
         this.failures = 0;
@@ -295,11 +306,19 @@ export class Seal {
   private fail(path: number): void {
     if (this.phase === 'over') return;
     this.failures += 1;
+    this.events.interfered?.('forged');
     if (this.failures >= MAX_FAILURES) {
       this.break(new SealError('failures', `${MAX_FAILURES} packets in a row did not open`));
     } else {
+      // Somebody may only put a few in between; then the others open.
+      if (!this.opened) this.judging ??= setTimeout(() => this.judge(), OPENS_WITHIN);
       this.events.failed?.(path);
     }
+  }
+
+  private judge(): void {
+    this.judging = undefined;
+    if (!this.opened && this.failures >= NEVER_OPENED) this.break(keysDiffer());
   }
 
   private emit(frame: SealFrame): void {
@@ -328,18 +347,24 @@ export class ReplayWindow {
   private highest = -1;
   private readonly seen = new Uint8Array(WINDOW);
 
-  /** Whether this counter is new; from now on it no longer is. */
-  take(counter: number): boolean {
+  /** Whether this counter is new, which from now on it no longer is, was seen, or is too old to tell. */
+  take(counter: number): 'new' | 'seen' | 'old' {
     if (counter > this.highest) {
       if (counter - this.highest >= WINDOW) this.seen.fill(0);
       else for (let at = this.highest + 1; at < counter; at += 1) this.seen[at % WINDOW] = 0;
       this.highest = counter;
-    } else if (this.highest - counter >= WINDOW || this.seen[counter % WINDOW] === 1) {
-      return false;
+    } else if (this.highest - counter >= WINDOW) {
+      return 'old';
+    } else if (this.seen[counter % WINDOW] === 1) {
+      return 'seen';
     }
     this.seen[counter % WINDOW] = 1;
-    return true;
+    return 'new';
   }
+}
+
+function keysDiffer(): SealError {
+  return new SealError('keys', 'the other end has come to other keys: somebody in between may have changed them');
 }
 
 function needed(key: CryptoKey | undefined): CryptoKey {

@@ -4,31 +4,35 @@ import { Away } from './away';
 import { Channel, type ChannelOptions, type Interruption } from './channel';
 import { type Charter, readCharter } from './charter';
 import { Consent } from './consent';
-import { type Direct, type DirectHost } from './direct';
 import { Emitter } from './emitter';
-import { type Connect, type GatewayError } from './gateway';
+import { type GatewayError } from './gateway';
 import { Attachments } from './attachments';
-import { type InputTarget, textPieces } from './input';
+import { textPieces } from './input';
 import { type LinkState, type RemoteSession, type RemoteSessionEvents, type RemoteSessionOptions } from './interface';
 import { LinkCheck, readLinkSecret } from './link_secret';
 import { type NetworkNews } from './network';
 import { type PathReport } from './paths';
 import { type Return } from './returning';
-import { type CursorSink } from './screen/cursor';
 import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
-import { cursorPixels, type ScreenEvents, ScreenView, type Surface } from './screen/view';
+import { cursorPixels, type ScreenEvents, ScreenView } from './screen/view';
 import { type Zstd } from './screen/zstd';
+import { type SessionParts } from './session_parts';
 import { type ScreenReport, Watching } from './watching';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
 import { type Leaving } from './wire/gateway';
 import { type Input, WHOLE_DESKTOP } from './wire/input';
 import { type Class } from './wire/link';
-import { decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
+import { type CharterVerdict, decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
+/**
+ * An interruption that is over within so many milliseconds is seen by nobody, and takes no key from who is typing. People need about
+ * as long to notice the veil over the picture.
+ */
+const GLANCE = 250;
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
 /** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
@@ -38,28 +42,7 @@ const VIDEO_FAULTS_APART = 60_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
-/** What a session is built of; a page gives its canvas, a test whatever it likes. */
-export interface SessionParts {
-  surface: Surface;
-  cursor?: CursorSink;
-  attachInput?: (stage: HTMLElement, target: InputTarget) => () => void;
-  zstd: Promise<Zstd>;
-  /** Makes decoders of video; without it everything is shown by exact tiles. */
-  films?: Promise<OpenFilm | undefined>;
-  connect?: Connect;
-  /** Looks for direct paths; without it everything goes by the gateway. */
-  direct?: (host: DirectHost) => Direct;
-  /** Tells what the browser knows of the network; returns what ends that. */
-  watchNetwork?: (tell: (news: NetworkNews) => void) => () => void;
-  /** How a lost connection comes back, if not as usual. */
-  returning?: Pick<Return, 'pauses' | 'silence'>;
-  /** In place of the first of `SEEK`, always. */
-  seekAfter?: number;
-  /** After how many milliseconds a lost connection counts as offline. */
-  offlineAfter?: number;
-  version: string;
-  platform: string;
-}
+type CharterFault = Exclude<CharterVerdict, 'accepted'>;
 
 export class ConsoleSession implements RemoteSession {
   readonly singlePrompt: boolean;
@@ -87,7 +70,8 @@ export class ConsoleSession implements RemoteSession {
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
-  private charterRefused = false;
+  /** Why the applet has refused the charter. */
+  private charterRefused: CharterFault | undefined;
   private monitor = WHOLE_DESKTOP;
   private wantedMonitor = WHOLE_DESKTOP;
   private typingSent = false;
@@ -154,7 +138,7 @@ export class ConsoleSession implements RemoteSession {
       ...(parts.direct === undefined ? {} : { direct: parts.direct }),
     };
     this.channel = new Channel(channelOptions, {
-      admitted: () => this.admitted(),
+      admitted: (session) => this.admitted(session, options.sessionId),
       paired: () => this.paired(),
       secured: (code, transcript) => this.secured(code, transcript),
       message: (bytes, of) => this.receive(bytes, of),
@@ -178,7 +162,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   get rights(): Right[] {
-    return this.charterRefused ? [] : [...this.charter.rights];
+    return this.charterRefused === undefined ? [...this.charter.rights] : [];
   }
 
   on<E extends keyof RemoteSessionEvents>(event: E, f: RemoteSessionEvents[E]): () => void {
@@ -272,7 +256,12 @@ export class ConsoleSession implements RemoteSession {
     clearTimeout(this.seeking);
   }
 
-  private admitted(): void {
+  private admitted(session: string, wanted: string): void {
+    // The ticket was another session's: its end user is not ours.
+    if (session.toLowerCase() !== wanted.toLowerCase()) {
+      this.lose('foreign_session');
+      return;
+    }
     this.seek();
     if (this.channel.held) {
       // A direct path may have carried the session all the while.
@@ -289,7 +278,8 @@ export class ConsoleSession implements RemoteSession {
     else this.found();
     if (this.channel.held || by === 'gateway') {
       this.away.begin(by);
-      this.pauseAll();
+      this.attachments.pauseAfter(GLANCE);
+      this.quieten();
     } else {
       this.pauseAll();
       this.startOver();
@@ -299,8 +289,12 @@ export class ConsoleSession implements RemoteSession {
 
   /** Nothing can be shown or typed for the moment; what is granted stays. */
   private pauseAll(): void {
-    clearTimeout(this.patience);
     this.attachments.pause();
+    this.quieten();
+  }
+
+  private quieten(): void {
+    clearTimeout(this.patience);
     this.typingSent = false;
     if (this.partnerTypes) this.partnerTyping(false);
   }
@@ -343,7 +337,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private connected(): void {
-    this.enter('connected', this.charterRefused ? 'charter_refused' : undefined);
+    this.enter('connected', this.charterRefused === undefined ? undefined : `charter_${this.charterRefused}`);
     this.attachments.resume();
   }
 
@@ -402,7 +396,7 @@ export class ConsoleSession implements RemoteSession {
     clearTimeout(this.patience);
     this.consent.reset();
     this.welcomed = false;
-    this.charterRefused = false;
+    this.charterRefused = undefined;
     this.typingSent = false;
     this.monitor = WHOLE_DESKTOP;
   }
@@ -435,8 +429,8 @@ export class ConsoleSession implements RemoteSession {
         this.welcome(message);
         return;
       case 'charter_checked':
-        this.charterRefused = !message.accepted;
-        if (this.charterRefused) this.enter(this.state, 'charter_refused');
+        this.charterRefused = message.verdict === 'accepted' ? undefined : message.verdict;
+        if (this.charterRefused !== undefined) this.enter(this.state, `charter_${this.charterRefused}`);
         return;
       case 'link_proved':
         void this.linkCheck.answered(message.proof);
@@ -462,7 +456,7 @@ export class ConsoleSession implements RemoteSession {
         this.consent.decided(message.request, message.rights, message.outcome);
         return;
       case 'withdrawn':
-        this.consent.withdrawn(message.rights, message.cause === 'technician');
+        this.consent.withdrawn(message.rights, message.cause);
         return;
       case 'denied':
         this.emitter.emit('denied', message.right);
@@ -542,8 +536,9 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private sendInput(input: Input): void {
-    // What is typed blindly while nothing is seen must not be carried out later.
-    if (this.state === 'connected' && this.consent.has('remote_control')) this.channel.send(input);
+    // What is typed blindly while nothing is seen must not be carried out later; an interruption that nobody can see loses no key.
+    const sees = this.state === 'connected' || this.attachments.forwarding;
+    if (sees && this.consent.has('remote_control')) this.channel.send(input);
   }
 
   private partnerLeft(reason: Leaving): void {

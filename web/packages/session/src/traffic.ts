@@ -2,6 +2,7 @@
 import { type Port, type PortEvents } from './direct/port';
 import { type Delivered, Link, LinkError, type Measured } from './link';
 import { Seal, SealError, type SealOptions } from './seal';
+import { type Interference } from './paths';
 import { type Bytes, WireError } from './wire/codec';
 import { type Class } from './wire/link';
 import { SEAL_KIND, SEALED_OVERHEAD } from './wire/seal';
@@ -48,6 +49,7 @@ export class Traffic {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wakeAt = 0;
   private over = false;
+  private readonly seen = { forged: 0, repeated: 0 };
   private whenArrived: (() => void) | undefined;
 
   constructor(
@@ -59,6 +61,10 @@ export class Traffic {
       frame: (frame, path) => this.leave(frame, path),
       packet: (packet, path) => this.opened(packet, path),
       failed: (path) => this.events.failed(path),
+      interfered: (how) => {
+        this.seen[how] += 1;
+        this.events.changed();
+      },
       misunderstood: () => this.events.misunderstood(),
       ready: (code, transcript) => this.events.ready(code, transcript),
       broken: (error) => this.events.broken(error),
@@ -93,6 +99,11 @@ export class Traffic {
   get congested(): boolean {
     const port = this.ports.get(this.link.active ?? 0) ?? this.gateway;
     return this.link.hasMore || port.buffered > 0;
+  }
+
+  /** What somebody on the way has done so far. */
+  get interference(): Interference {
+    return { ...this.seen, swallowed: this.link.swallowed };
   }
 
   /** Since when the gateway's path owes an answer; `undefined`: it owes none. */

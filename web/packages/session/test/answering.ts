@@ -31,6 +31,7 @@ export class AnsweringDirect implements Direct {
   begin(): void {}
   relaying(): void {}
   networkChanged(): void {}
+  silent(): void {}
 
   close(): void {
     this.peer?.close();

@@ -13,6 +13,8 @@ export class FakeGateway {
   readonly frames: [role: string, bytes: Bytes][] = [];
   /** Changes or swallows what is forwarded: a gateway that is not honest. */
   tamper: ((role: string, bytes: Bytes) => Bytes[]) | undefined;
+  /** The session that a leg is admitted to. */
+  session = '01234567-89ab-cdef-0001-020304050607';
   /** How long a frame takes to a leg, in milliseconds. */
   delay = 0;
   /** Return tickets not used yet, in hexadecimal; taken out of here a ticket is no longer known. */
@@ -76,7 +78,7 @@ export class FakeGateway {
         this.gone(before, 'lost');
       }
       this.legs.set(frame.role, socket);
-      const session = '01234567-89ab-cdef-0001-020304050607';
+      const { session } = this;
       socket.deliver(encodeFromGateway({ kind: 'admitted', session, returnTicket: this.issue() }));
       if (this.legs.size === 2) {
         this.pairing += 1;

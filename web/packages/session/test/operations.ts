@@ -9,7 +9,8 @@ export type Operation =
   | { kind: 'copy'; sourceX: number; sourceY: number; to: Rectangle }
   | { kind: 'solid'; to: Rectangle; colour: Rgb }
   | { kind: 'palette'; to: Rectangle; colours: Rgb[]; indices: number[] }
-  | { kind: 'colour'; to: Rectangle; pixels: Rgb[] };
+  | { kind: 'colour'; to: Rectangle; pixels: Rgb[] }
+  | { kind: 'coarse'; to: Rectangle; shift: number; small: Rgb[] };
 
 export function encodeOperations(operations: readonly Operation[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(operations.flatMap(encode));
@@ -32,6 +33,11 @@ function encode(operation: Operation): number[] {
       ];
     case 'colour':
       return [4, ...rectangle(to), ...[0, 1, 2].flatMap((plane) => differences(operation.pixels, to.width, plane))];
+    case 'coarse': {
+      const width = Math.ceil(to.width / 2 ** operation.shift);
+      const planes = [0, 1, 2].flatMap((plane) => differences(operation.small, width, plane));
+      return [7, operation.shift, ...rectangle(to), ...planes];
+    }
   }
 }
 
@@ -54,6 +60,29 @@ function differences(pixels: readonly Rgb[], width: number, plane: number): numb
     const before = at % width > 0 ? value(at - 1) : at >= width ? value(at - width) : 0;
     return (value(at) - before) & 255;
   });
+}
+
+/** One pixel of a stretched picture: the mean of four small ones by their distance, in whole numbers, rounded. */
+function stretched({ to, shift, small }: Operation & { kind: 'coarse' }, row: number, column: number): Rgb {
+  const factor = 2 ** shift;
+  const [width, height] = [Math.ceil(to.width / factor), Math.ceil(to.height / factor)];
+  const around = (at: number, count: number): [number, number][] => {
+    const place = 2 * at + 1 - factor;
+    const first = Math.floor(place / (2 * factor));
+    const weight = place - first * 2 * factor;
+    const inside = (index: number): number => Math.min(Math.max(index, 0), count - 1);
+    return [
+      [inside(first), 2 * factor - weight],
+      [inside(first + 1), weight],
+    ];
+  };
+  const sum: Rgb = [0, 0, 0];
+  for (const [y, down] of around(row, height)) {
+    for (const [x, across] of around(column, width)) {
+      for (const channel of [0, 1, 2] as const) sum[channel] += small[y * width + x]![channel] * down * across;
+    }
+  }
+  return sum.map((value) => Math.floor((value + 2 * factor * factor) / (4 * factor * factor))) as Rgb;
 }
 
 /** A picture of which every pixel is a triple. */
@@ -90,6 +119,8 @@ export class PlainPicture {
         return operation.colours[operation.indices[at]!]!;
       case 'colour':
         return operation.pixels[at]!;
+      case 'coarse':
+        return stretched(operation, row, column);
     }
   }
 
@@ -108,7 +139,7 @@ function randomOperation(random: Random, width: number, height: number): Operati
   to.y = random.below(height - to.height + 1);
   const rgb = (): Rgb => [random.below(256), random.below(256), random.below(256)];
   const many = <T>(make: () => T): T[] => Array.from({ length: to.width * to.height }, make);
-  switch (random.below(4)) {
+  switch (random.below(5)) {
     case 0: {
       const [sourceX, sourceY] = [random.below(width - to.width + 1), random.below(height - to.height + 1)];
       return { kind: 'copy', sourceX, sourceY, to };
@@ -119,7 +150,12 @@ function randomOperation(random: Random, width: number, height: number): Operati
       const colours = Array.from({ length: 2 + random.below(15) }, rgb);
       return { kind: 'palette', to, colours, indices: many(() => random.below(colours.length)) };
     }
-    default:
+    case 3:
       return { kind: 'colour', to, pixels: many(rgb) };
+    default: {
+      const shift = 1 + random.below(3);
+      const small = Math.ceil(to.width / 2 ** shift) * Math.ceil(to.height / 2 ** shift);
+      return { kind: 'coarse', to, shift, small: Array.from({ length: small }, rgb) };
+    }
   }
 }

@@ -55,9 +55,11 @@ test('the picture stays until a whole new one comes, and input is taken up again
   applet.send(picture(1, 0));
   await applet.take('screen_seen');
   shown.length = 0;
+  for (let count = 0; count < 400; count += 1) gateway.refusals.push('unavailable');
   gateway.cut('console');
   await until(() => shown.includes('detached'));
   input.target?.send({ kind: 'text', text: 'typed blindly' });
+  gateway.refusals.length = 0;
   await backTo(world, 2);
   expect(shown).toEqual(['detached', 'attached']);
   input.target?.send({ kind: 'text', text: 'seen' });
@@ -69,6 +71,22 @@ test('the picture stays until a whole new one comes, and input is taken up again
   expect(applet.got.filter(({ kind }) => kind === 'screen_resync')).toEqual([]);
   const kinds = applet.got.map(({ kind }) => kind);
   expect(kinds.indexOf('release_all')).toBeGreaterThanOrEqual(0);
+});
+
+test('an interruption that nobody can see takes no key from who is typing', async () => {
+  const world = await connected(true);
+  const { gateway, applet, session, log, shown, input } = world;
+  await granted(world, ['desktop_view', 'remote_control']);
+  session.attachInput({} as HTMLElement);
+  shown.length = 0;
+  gateway.cut('console');
+  await until(() => log.some((line) => line.startsWith('state reconnecting')));
+  input.target?.send({ kind: 'text', text: 'typed meanwhile' });
+  await backTo(world, 2);
+  input.target?.send({ kind: 'text', text: 'typed after' });
+  expect((await applet.take('text')).text).toBe('typed meanwhile');
+  expect((await applet.take('text')).text).toBe('typed after');
+  expect(shown).toEqual([]);
 });
 
 test('an applet that holds no seal any more begins anew: no grants, the charter again, lines once more', async () => {
@@ -297,9 +315,9 @@ function sealedByApplet(gateway: FakeGateway): Bytes[] {
   return gateway.frames.filter(([role, [kind]]) => role === 'applet' && kind === SEAL_KIND.sealed).map(([, bytes]) => bytes);
 }
 
-test('a gateway that replays old frames after a resumption opens nothing, and is noticed', async () => {
+test('a gateway that replays old frames after a resumption opens nothing, and is counted', async () => {
   const world = await connected(true);
-  const { gateway, applet, log } = world;
+  const { gateway, applet, log, session } = world;
   for (let line = 0; line < 60; line += 1) applet.send({ kind: 'chat', line: new Uint8Array(16).fill(line), text: `${line}` });
   await until(() => log.includes('chat end_user 59'));
   gateway.cut('console');
@@ -307,8 +325,10 @@ test('a gateway that replays old frames after a resumption opens nothing, and is
   const before = log.length;
   const old = sealedByApplet(gateway).slice(0, 60);
   for (let round = 0; round < 2; round += 1) for (const bytes of old) gateway.say('console', { kind: 'frame', bytes });
-  await until(() => log.includes('state lost broken_failures'));
-  expect(log.slice(before).filter((line) => line.startsWith('chat'))).toEqual([]);
+  await until(() => session.path.interference.repeated === 2 * old.length);
+  expect(log.slice(before).filter((line) => /^chat|^state lost/.test(line))).toEqual([]);
+  session.sendChat('and on');
+  await until(() => chats(applet.got).length === 1);
 });
 
 test('frames of another session do not make a resumption', async () => {

@@ -9,6 +9,7 @@ import { fromBase64 } from '../src/wire/encoding';
 import { type ScreenUpdate } from '../src/wire/screen';
 import { encodeOperations, type Operation, PlainPicture, randomOperations } from './operations';
 import { Random } from './random';
+import { readVectors } from './vectors';
 import { zstdOf } from './zstd_frames';
 
 let zstd: Zstd;
@@ -275,4 +276,24 @@ test('merged rectangles cover the same', () => {
 test('the decoder in the source is the one of the package', () => {
   const source = readFileSync(new URL(import.meta.resolve('zstddec')), 'utf8');
   expect(source.includes(`"${ZSTD_WASM}"`), 'run node scripts/zstd_wasm.mjs').toBe(true);
+});
+
+test('the golden vectors hold, coarse rectangles among them', () => {
+  interface Vector {
+    number: number;
+    base: number;
+    raw_length: number;
+    operations_zstd: string;
+    pixels: string;
+  }
+  const { view, surface, said } = viewer();
+  const bytes = (hex: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(hex, 'hex'));
+  const vectors = readVectors<Vector[]>('screen.json');
+  expect(vectors.length).toBeGreaterThan(6);
+  for (const { number, base, raw_length: rawLength, operations_zstd: zstdBytes, pixels } of vectors) {
+    view.apply({ number, base, width: 70, height: 34, more: false, rawLength, operationsZstd: bytes(zstdBytes) });
+    expect(said.at(-1)).toBe(`seen ${number}`);
+    const rgb = surface.shown.filter((_, at) => at % 4 !== 3);
+    expect(Buffer.from(rgb).toString('hex') === pixels, `pixels after update ${number}`).toBe(true);
+  }
 });

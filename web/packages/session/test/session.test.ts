@@ -8,6 +8,7 @@ import { utf8 } from '../src/wire/codec';
 import { toHex } from '../src/wire/encoding';
 import { encodePacket } from '../src/wire/link';
 import { encodeMessage } from '../src/wire/message';
+import { SEAL_KIND } from '../src/wire/seal';
 import { FakeGateway } from './fake_gateway';
 import { ACCOUNT, Applet, binding, charter, closeAll, connected, granted, openConsole, picture, until } from './world';
 import { zstdOf } from './zstd_frames';
@@ -130,6 +131,17 @@ test('when view is withdrawn the picture goes, and late updates are not shown', 
   expect(shown.lastIndexOf('clear')).toBeGreaterThan(shown.findLastIndex((line) => line.startsWith('draw')));
 });
 
+test('how a right ended is told by its cause', async () => {
+  const world = await connected();
+  const { applet, log } = world;
+  for (const [cause, state] of [['offline', 'offline'], ['failure', 'failed'], ['end_user', 'withdrawn'], ['technician', 'none']] as const) {
+    await granted(world, ['desktop_view']);
+    log.length = 0;
+    applet.send({ kind: 'withdrawn', rights: ['desktop_view'], cause });
+    await until(() => log.includes(`consent desktop_view ${state}`));
+  }
+});
+
 test('input goes only while control is granted', async () => {
   const world = await connected();
   const { applet, session, input } = world;
@@ -197,11 +209,36 @@ test('giving view back ends control too', async () => {
 
 test('a refused charter allows nothing to be asked', async () => {
   const { applet, session, log } = await connected();
-  applet.send({ kind: 'charter_checked', accepted: false });
-  await until(() => log.includes('state connected charter_refused'));
+  applet.send({ kind: 'charter_checked', verdict: 'foreign' });
+  await until(() => log.includes('state connected charter_foreign'));
   expect(session.rights).toEqual([]);
   session.request(['desktop_view']);
   expect(log.at(-1)).toBe('consent desktop_view not_allowed');
+});
+
+test('a ticket of another session leads nowhere', async () => {
+  const gateway = new FakeGateway();
+  gateway.session = '99999999-89ab-cdef-0001-020304050607';
+  const { log } = openConsole(gateway);
+  await until(() => log.includes('state lost foreign_session'));
+  expect(gateway.frames).toEqual([]);
+});
+
+test('keys that differ are noticed: told by the applet, or by what does not open', async () => {
+  const gateway = new FakeGateway();
+  const { log } = openConsole(gateway);
+  const applet = new Applet(gateway, false, undefined, undefined, new Uint8Array(32).fill(6));
+  await until(() => log.includes('state lost broken_keys'));
+  expect(applet.broken).toMatch(/other keys/);
+});
+
+test('somebody who says that keys differ after they were used is not believed, and counted', async () => {
+  const { gateway, applet, session, log } = await connected();
+  gateway.say('console', { kind: 'frame', bytes: Uint8Array.of(SEAL_KIND.keys_differ) });
+  session.sendChat('still here');
+  await applet.take('chat');
+  await until(() => session.path.interference.forged === 1);
+  expect(log.filter((line) => line.startsWith('state lost'))).toEqual([]);
 });
 
 test('the technician ends: the applet hears of it before the leg goes', async () => {

@@ -8,7 +8,8 @@ import { type NetworkNews } from '../src/network';
 import { type Renewal } from '../src/returning';
 import { type Surface } from '../src/screen/view';
 import { Zstd } from '../src/screen/zstd';
-import { ConsoleSession, type SessionParts } from '../src/session';
+import { ConsoleSession } from '../src/session';
+import { type SessionParts } from '../src/session_parts';
 import { type Bytes } from '../src/wire/codec';
 import { checkLinkProof, linkProof } from '../src/link_secret';
 import { toHex } from '../src/wire/encoding';
@@ -48,6 +49,7 @@ export class Applet {
     returning = false,
     peer?: PeerFactory,
     private readonly linkSecret?: Bytes,
+    itsBinding = binding,
   ) {
     applets.push(this);
     this.channel = new Channel(
@@ -58,7 +60,7 @@ export class Applet {
         credential: new Uint8Array(16).fill(1),
         version: '0.1.0',
         platform: 'linux-x86_64',
-        binding,
+        binding: itsBinding,
         connect: gateway.connect,
         ...(returning ? { returning: { pauses: PAUSES, renew: renewed } } : {}),
         ...(peer === undefined ? {} : { direct: (host) => new AnsweringDirect(host, peer) }),
@@ -91,7 +93,7 @@ export class Applet {
     if (message.kind === 'link_proof') void this.prove(message.proof);
     if (message.kind !== 'charter') return;
     this.send({ kind: 'welcome', version: '0.1.0', platform: 'linux-x86_64', language: 'de' });
-    this.send({ kind: 'charter_checked', accepted: true });
+    this.send({ kind: 'charter_checked', verdict: 'accepted' });
   }
 
   /** As bin/applet does: it always shows its own proof, so that the console can find out too. */

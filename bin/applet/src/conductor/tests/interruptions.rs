@@ -124,7 +124,7 @@ fn after_five_minutes_nothing_is_granted_and_the_technician_may_ask_again() {
     assert_eq!(stage.waits(299), []);
     let deeds = stage.waits(1);
     let both = view().union(control());
-    assert!(deeds.contains(&Deed::Send(Message::Withdrawn { rights: both, cause: Cause::Failure })));
+    assert!(deeds.contains(&Deed::Send(Message::Withdrawn { rights: both, cause: Cause::Offline })));
     assert_eq!(states(&deeds), [&State::Offline(Far::Technician, began)]);
     let lines = logged(&deeds);
     for event in ["event=offline", "withdrawn rights=desktop_view,remote_control cause=offline"] {

@@ -1,4 +1,7 @@
 //! The pointer: its look when that changes, its place while it moves, and no work while it rests.
+//!
+//! A program that hides it by an invisible look is seen to do so; one that asks XFixes to hide every pointer is not, for the server tells
+//! nobody of that.
 
 use std::time::{Duration, Instant};
 

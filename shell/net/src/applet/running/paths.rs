@@ -1,6 +1,7 @@
 //! The direct paths of a pairing: messages `30`–`33`, and news of the attempt that runs.
 
 use belay_link::PathId;
+use belay_wire::gateway::Relaying;
 use belay_wire::{Message, Moment};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -8,10 +9,13 @@ use tokio::sync::mpsc;
 use super::super::{Event, PathInUse};
 use super::{Flow, Running};
 use crate::direct::{Direct, News, PathKind, What};
-use crate::pairing::Pairing;
+use crate::pairing::{Breach, Pairing};
 
 /// News that may wait; the attempt waits then.
 const NEWS: usize = 256;
+/// A path that the link has not found usable for so long is given up while the gateway's is: another attempt finds a better one
+/// sooner than ICE's patience ends.
+const SILENT: Duration = Duration::from_secs(5);
 /// How often a changed round trip is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -22,6 +26,10 @@ struct Attempt {
     /// The link's path, once the data channel is open.
     path: Option<PathId>,
     kind: PathKind,
+    /// Whether the link has found it usable.
+    answered: bool,
+    /// Since when it has not been, after that.
+    silent: Option<Moment>,
 }
 
 pub(super) struct Paths {
@@ -29,7 +37,7 @@ pub(super) struct Paths {
     /// The highest attempt of this pairing.
     newest: u32,
     serial: u64,
-    servers: Vec<String>,
+    servers: Option<Relaying>,
     teller: mpsc::Sender<News>,
     told: mpsc::Receiver<News>,
     /// What the applet was told of the path in use, and when.
@@ -39,12 +47,12 @@ pub(super) struct Paths {
 impl Paths {
     pub(super) fn new() -> Paths {
         let (teller, told) = mpsc::channel(NEWS);
-        Paths { attempt: None, newest: 0, serial: 0, servers: Vec::new(), teller, told, shown: None }
+        Paths { attempt: None, newest: 0, serial: 0, servers: None, teller, told, shown: None }
     }
 
     /// The gateway's STUN and TURN servers.
-    pub(super) fn servers(&mut self, servers: Vec<String>) {
-        self.servers = servers;
+    pub(super) fn servers(&mut self, servers: Relaying) {
+        self.servers = Some(servers);
     }
 
     /// What is new; waits when nothing is.
@@ -79,7 +87,15 @@ impl Paths {
         self.serial += 1;
         let direct = Direct::answer(self.serial, number, sdp, self.servers.clone(), self.teller.clone());
         let kind = PathKind::DirectUdp;
-        self.attempt = Some(Attempt { number, serial: self.serial, direct, path: None, kind });
+        self.attempt = Some(Attempt {
+            number,
+            serial: self.serial,
+            direct,
+            path: None,
+            kind,
+            answered: false,
+            silent: None,
+        });
     }
 
     /// The console may be reached there.
@@ -173,6 +189,28 @@ impl Running {
             }
         };
         self.settle(settled).await
+    }
+
+    /// Gives a direct path up that has fallen silent, so that the console looks for another one.
+    pub(super) fn give_up_silent(&mut self) -> Result<(), Breach> {
+        let now = self.now();
+        let Running { paths, pairing: Some(pairing), .. } = self else { return Ok(()) };
+        let Some(attempt) = paths.attempt.as_mut() else { return Ok(()) };
+        let usable =
+            attempt.path.and_then(|path| pairing.measures(path, now)).map(|measures| measures.usable);
+        match usable {
+            Some(true) => (attempt.answered, attempt.silent) = (true, None),
+            Some(false) if attempt.answered => _ = attempt.silent.get_or_insert(now),
+            Some(false) | None => {}
+        }
+        let by_gateway = pairing.active().is_some_and(|(_, is_relay)| is_relay);
+        if !by_gateway || attempt.silent.is_none_or(|since| now.since(since) < SILENT) {
+            return Ok(());
+        }
+        tracing::info!(attempt = attempt.number, "a direct path has fallen silent and is given up");
+        let gone = Message::PathGone { attempt: attempt.number };
+        paths.drop_attempt(&mut self.pairing, self.started);
+        self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.send(&gone))
     }
 
     /// Tells which path is in use, when that or its round trip has changed.

@@ -50,6 +50,8 @@ function rightTool(right: Right, rights: readonly Right[], consent: Standing['co
     case 'refused':
     case 'timed_out':
     case 'withdrawn':
+    case 'failed':
+    case 'offline':
       return { use: 'ask' };
   }
 }

@@ -1,7 +1,7 @@
 // One support session that is open in this window: the link to the end user, the chat, what is granted.
 // It lives on while another tab is shown; the canvas belongs to it and moves in and out of the page.
 import type { ChatLine, Connection, Session } from '@belay/api';
-import { openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right, type ScreenReport } from '@belay/session';
+import { charterMisfit, openRemoteSession, type ConsentState, type LinkState, type Monitor, type PathReport, type RemoteSession, type Right, type ScreenReport } from '@belay/session';
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
@@ -26,7 +26,7 @@ export class Workspace {
   readonly canvas = document.createElement('canvas');
   session = $state.raw<Session>() as Session;
   link = $state<LinkState>('connecting');
-  /** A code for why the link is as it is, such as `charter_refused`. */
+  /** A code for why the link is as it is, such as `charter_foreign`. */
   detail = $state<string | undefined>();
   /** While reconnecting or offline: since when. */
   lostAt = $state.raw<Date | undefined>();
@@ -102,6 +102,13 @@ export class Workspace {
   #start(connection: Connection): void {
     this.#drop();
     this.consent = { desktop_view: 'none', remote_control: 'none' };
+    const { status } = account;
+    const asked = status.at === 'in' && { sessionId: this.id, account: status.me.account.id, technician: status.me.member.id };
+    const misfit = asked ? charterMisfit(connection, asked, Date.now()) : undefined;
+    if (misfit !== undefined) {
+      this.#linkChanged('lost', misfit);
+      return;
+    }
     this.session = connection.session;
     const { gateways, ticket, binding, charter } = connection;
     nearest.heard(gateways);

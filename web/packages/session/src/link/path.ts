@@ -29,7 +29,8 @@ const MAX_PINGS = 16;
 /** Pieces of a datagram path while next to nothing is lost, and otherwise: one datagram each. */
 const [LARGE_PIECE, SMALL_PIECE] = [16 * 1024, 1100];
 const ORDERED_PIECE = 512 * 1024;
-const LOSS_FOR_SMALL = 0.005;
+/** One loss alone, a full buffer on the way, is less. */
+const LOSS_FOR_SMALL = 0.02;
 
 /** Smoothed round trip and its variation in milliseconds (RFC 6298). */
 export class RoundTrip {

@@ -3,6 +3,8 @@
 // INVARIANT: no operation writes outside its rectangle, and no rectangle reaches outside the picture: `rectangle` checks
 // it before anything is written.
 
+import { MAX_SHIFT, smallSide, stretch, unpackPlanes } from './coarse';
+
 /** Why an update cannot be applied. */
 export type ScreenFault =
   'size' | 'length' | 'compression' | 'operation' | 'rectangle' | 'palette' | 'truncated' | 'video';
@@ -75,6 +77,7 @@ export class Picture {
       else if (kind === 0x04) at = this.colour(operations, at, dirty);
       else if (kind === 0x05) at = this.video(operations, at, film);
       else if (kind === 0x06) at = videoEnd(operations, at, film);
+      else if (kind === 0x07) at = this.coarse(operations, at, dirty);
       else throw new ScreenError('operation', `unknown operation ${kind}`);
     }
   }
@@ -165,6 +168,19 @@ export class Picture {
     }
     dirty.push(to);
     return start + 8 + size * 3;
+  }
+
+  private coarse(ops: Uint8Array, at: number, dirty: Rectangle[]): number {
+    need(ops, at, 9);
+    const shift = ops[at]!;
+    if (shift < 1 || shift > MAX_SHIFT) throw new ScreenError('operation', `a stretch by 2 to the power of ${shift}`);
+    const to = this.rectangle(ops, at + 1);
+    const [width, height] = [smallSide(to.width, shift), smallSide(to.height, shift)];
+    const size = width * height * 3;
+    need(ops, at + 9, size);
+    stretch(unpackPlanes(ops, at + 9, width, height), to, shift, this.words, this.width);
+    dirty.push(to);
+    return at + 9 + size;
   }
 
   private video(ops: Uint8Array, at: number, film: (operation: FilmOperation) => void): number {

@@ -35,8 +35,12 @@ export type Outcome = 'granted' | 'refused' | 'timed_out' | 'not_allowed' | 'bus
 const OUTCOMES: readonly Outcome[] = ['granted', 'refused', 'timed_out', 'not_allowed', 'busy', 'out_of_order'];
 
 /** Why rights ended. */
-export type Cause = 'end_user' | 'technician' | 'dependent' | 'failure';
-const CAUSES: readonly Cause[] = ['end_user', 'technician', 'dependent', 'failure'];
+export type Cause = 'end_user' | 'technician' | 'dependent' | 'failure' | 'offline';
+const CAUSES: readonly Cause[] = ['end_user', 'technician', 'dependent', 'failure', 'offline'];
+
+/** What the applet thinks of a charter: good, not signed by its website, unreadable, of another session, out of its time. */
+export type CharterVerdict = 'accepted' | 'signature' | 'document' | 'foreign' | 'time';
+const CHARTER_VERDICTS: readonly CharterVerdict[] = ['accepted', 'signature', 'document', 'foreign', 'time'];
 
 export type EndedBy = 'end_user' | 'technician';
 const ENDED_BY: readonly EndedBy[] = ['end_user', 'technician'];
@@ -61,7 +65,7 @@ export type Message =
   | { kind: 'decision'; request: number; rights: Right[]; outcome: Outcome }
   | { kind: 'withdrawn'; rights: Right[]; cause: Cause }
   | { kind: 'denied'; right: Right; refused: number }
-  | { kind: 'charter_checked'; accepted: boolean }
+  | { kind: 'charter_checked'; verdict: CharterVerdict }
   | { kind: 'link_proof'; proof: Bytes }
   | { kind: 'link_proved'; proof: Bytes }
   | { kind: 'no_link_secret' }
@@ -167,7 +171,7 @@ export function encodeMessage(message: Message): Bytes {
       w.u8(rightNumber(message.right)).u8(message.refused);
       break;
     case 'charter_checked':
-      w.flag(message.accepted);
+      w.u8(CHARTER_VERDICTS.indexOf(message.verdict) + 1);
       break;
     case 'link_proof':
     case 'link_proved':
@@ -255,7 +259,7 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
     case 'denied':
       return { kind, right: readRight(r), refused: r.u8() };
     case 'charter_checked':
-      return { kind, accepted: r.flag('accepted') };
+      return { kind, verdict: readNumbered(r, 'charter verdict', CHARTER_VERDICTS) };
     case 'link_proof':
     case 'link_proved':
       return { kind, proof: r.take(32) };

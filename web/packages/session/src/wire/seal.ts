@@ -3,7 +3,7 @@ import { type Bytes, Reader, unknown, Writer } from './codec';
 
 /** Name and version, in the transcript and in the first message. */
 export const SEAL_NAME = 'belay-seal/1';
-export const SEAL_KIND = { commit: 0x10, answer: 0x11, open: 0x12, sealed: 0x13, unknown: 0x14 } as const;
+export const SEAL_KIND = { commit: 0x10, answer: 0x11, open: 0x12, sealed: 0x13, unknown: 0x14, keys_differ: 0x55 } as const;
 /** Bytes of kind and counter before a sealed frame's ciphertext; also its additional data. */
 export const SEALED_HEAD = 9;
 /** By how much a sealed frame is longer than its packet. */
@@ -16,7 +16,9 @@ export type SealFrame =
   /** `ciphertext` ends in its 16-byte tag. */
   | { kind: 'sealed'; counter: number; ciphertext: Bytes }
   /** The applet holds no seal that opens what came: the console makes a new pairing. */
-  | { kind: 'unknown' };
+  | { kind: 'unknown' }
+  /** The applet's handshake has come to other keys, or broke. Anybody on the way can say so: it counts until a packet has opened. */
+  | { kind: 'keys_differ' };
 
 export function encodeSealFrame(frame: SealFrame): Bytes {
   switch (frame.kind) {
@@ -31,7 +33,8 @@ export function encodeSealFrame(frame: SealFrame): Bytes {
         .raw(frame.ciphertext)
         .finish();
     case 'unknown':
-      return Writer.of(SEAL_KIND.unknown).finish();
+    case 'keys_differ':
+      return Writer.of(SEAL_KIND[frame.kind]).finish();
   }
 }
 
@@ -57,6 +60,8 @@ function readFrame(r: Reader): SealFrame {
       return { kind: 'sealed', counter: r.u64(), ciphertext: r.remaining() };
     case SEAL_KIND.unknown:
       return { kind: 'unknown' };
+    case SEAL_KIND.keys_differ:
+      return { kind: 'keys_differ' };
     default:
       throw unknown('seal frame', value);
   }
