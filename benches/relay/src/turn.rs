@@ -166,6 +166,7 @@ fn answers(port: u16) -> Result<()> {
         if socket.send(&request).is_ok() && socket.recv(&mut [0; 512]).is_ok() {
             return Ok(());
         }
+        std::thread::sleep(Duration::from_millis(50));
     }
     bail!("no answer to STUN on UDP port {port}")
 }
