@@ -32,7 +32,7 @@ async fn next(connection: &mut Connection) -> Event {
     loop {
         let event = tokio::time::timeout(Duration::from_secs(10), connection.events.recv()).await;
         match event.unwrap().unwrap() {
-            Event::Path(_) | Event::Attempted(_) | Event::Quiet => {}
+            Event::Path(_) | Event::Attempted(_) | Event::Quiet | Event::Interference(_) => {}
             event => return event,
         }
     }

@@ -173,7 +173,14 @@ impl Console {
         let FromGateway::Admitted(SESSION, ticket) = receive(&mut socket).await else {
             panic!("not admitted")
         };
-        assert!(matches!(receive(&mut socket).await, FromGateway::Paired(_)));
+        loop {
+            match receive(&mut socket).await {
+                FromGateway::Paired(_) => break,
+                // Where the gateway has a TURN server, it says so at any time.
+                FromGateway::Relaying(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
         (socket, ticket)
     }
 }
