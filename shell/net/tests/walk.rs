@@ -280,7 +280,11 @@ impl Console {
         let FromGateway::Admitted(SESSION, ticket) = receive(&mut socket).await else {
             panic!("not admitted")
         };
-        assert!(matches!(receive(&mut socket).await, FromGateway::Paired(_)));
+        let mut told = receive(&mut socket).await;
+        while let FromGateway::Relaying(_) = told {
+            told = receive(&mut socket).await;
+        }
+        assert!(matches!(told, FromGateway::Paired(_)), "{told:?}");
         (socket, ticket)
     }
 
