@@ -175,7 +175,7 @@ for (const language of ['en_GB.UTF-8', 'de_DE.UTF-8']) {
 async function foreignPair() {
   const { folder } = await stack();
   const [certificate, key] = [join(folder, 'foreign.pem'), join(folder, 'foreign.key')];
-  await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]);
+  await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', certificate]);
   return { certificate, key };
 }
 
