@@ -235,7 +235,7 @@ test('it swaps a key: no session, and both screens say not to go on', async () =
   await met.technician.page.getByText('EN', { exact: true }).click();
   // Somebody who comes back on a clean way is as welcome as ever.
   middle.tamper(undefined);
-  await met.technician.page.getByRole('button', { name: 'Reconnect' }).click();
+  await met.technician.at('session-lost').getByRole('button').click();
   await met.applet.logged('technician_connected');
   await end(met);
 });
