@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { TESS, granted, look, stack } from './stack.mjs';
 import { Applet } from './stack/applet.mjs';
 import { sitBetween } from './stack/between.mjs';
@@ -42,6 +42,8 @@ before(async () => {
   await must(BELAY, ['role', 'trust', key, '--config', website.config]);
   middle = await Middle.open({ ...pair, port, gateway: { host: '127.0.0.1', port: behind } });
 });
+
+afterEach(() => middle?.tamper(undefined));
 
 after(async () => {
   await middle?.close();
