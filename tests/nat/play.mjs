@@ -135,10 +135,21 @@ async function work(met, word, patience = 20_000) {
 export async function typeThere(met, text) {
   const { technician, typewriter, desktop } = met;
   const place = await desktop.place(typewriter.window);
+  await connected(technician);
   await technician.clickAt(place.x + 200, place.y + 60);
-  await technician.page.keyboard.type(text, { delay: 5 });
+  for (const letter of text) {
+    await connected(technician);
+    await technician.page.keyboard.type(letter, { delay: 5 });
+  }
+  await connected(technician);
   await technician.page.keyboard.press('Enter');
   met.typed += `${text}\n`;
+}
+
+/** Waits as a person does who sees that the connection is interrupted: what is typed meanwhile is not carried out later. */
+async function connected(technician) {
+  const state = () => document.querySelector('[data-testid="link-state"]')?.dataset.state === 'connected';
+  if (!await technician.page.evaluate(state)) await technician.page.waitForFunction(state, undefined, { timeout: 30_000 });
 }
 
 /** All that was said is there, once, in its order: in the console and in the store. */
@@ -154,11 +165,14 @@ async function complete(met) {
   }
 }
 
-/** Begins to note which path the console shows, and since when. */
+/** Begins to note which path and which state of the link the console shows, and since when. */
 async function watchPath(technician) {
   await technician.page.evaluate(() => {
     window.pathsSeen = [];
+    window.statesSeen = [];
     setInterval(() => {
+      const state = document.querySelector('[data-testid="link-state"]')?.dataset.state;
+      if (state && window.statesSeen.at(-1)?.state !== state) window.statesSeen.push({ at: Date.now(), state });
       const path = document.querySelector('[data-testid="path"]')?.dataset.path;
       if (path && window.pathsSeen.at(-1)?.path !== path) window.pathsSeen.push({ at: Date.now(), path });
     }, 20);
@@ -173,7 +187,7 @@ async function circumstances(met) {
   const add = async (name, look) => parts.push(`${name}: ${await Promise.resolve().then(look).catch((error) => `(${error.message})`)}`);
   if (met.technician) {
     await add('paths', async () => JSON.stringify(await paths(met.technician)));
-    await add('link', () => met.technician.at('link-state').getAttribute('data-state', { timeout: 1000 }));
+    await add('link', async () => JSON.stringify(await met.technician.page.evaluate(() => window.statesSeen)));
     await add('complaints', () => met.technician.page.complaints.join('; '));
     await add('page', async () => { const file = join(met.lab.folder, 'failed.png'); await met.technician.page.screenshot({ path: file }); return file; });
   }

@@ -144,6 +144,7 @@ fn dependencies(crates: &[Crate]) -> Vec<String> {
                 }
                 (_, None) => None,
                 (Ring::Bin, Some(Ring::Shell)) => None,
+                (Ring::Shell | Ring::Bin, Some(Ring::Chores)) if *need == Need::ToTest => None,
                 (Ring::Shell, Some(Ring::Shell)) => {
                     let allowed = SHELL_TO_SHELL.contains(&(one.name.as_str(), needed.as_str()));
                     (!allowed && *need == Need::ToRun).then(|| {

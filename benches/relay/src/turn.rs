@@ -3,7 +3,8 @@
 use crate::certificate::{self, Certificate};
 use crate::client::{Client, Path, Who};
 use crate::process::Server;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use belay_turn::stun::{Class, Method, Transaction, Writer};
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
@@ -17,6 +18,8 @@ const PAYLOAD: usize = 1000;
 const WINDOW: u64 = 64;
 /// Packets that a client sends in a row where it does not send one at a time: what a change of the screen brings.
 const ROW: u64 = 16;
+/// How often each server is measured; its median counts.
+const ROUNDS: u32 = 5;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Relay {
@@ -146,8 +149,25 @@ fn coturn(folder: &std::path::Path) -> Result<(Server, SocketAddr, SocketAddr)> 
         command.arg(format!("--{name}={}", folder.join(file).display()));
     }
     let server = Server::foreign(&mut command, ports[1])?;
+    answers(ports[0])?;
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     Ok((server, at(ports[0]), at(ports[1])))
+}
+
+/// Waits until a STUN server answers at this UDP port: coturn may open it after the others.
+fn answers(port: u16) -> Result<()> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.connect(("127.0.0.1", port))?;
+    socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let mut request = Vec::new();
+    Writer::new(&mut request, Method::Binding, Class::Request, Transaction([1; 12]));
+    for _ in 0..100 {
+        // A port that is not open yet refuses one of them.
+        if socket.send(&request).is_ok() && socket.recv(&mut [0; 512]).is_ok() {
+            return Ok(());
+        }
+    }
+    bail!("no answer to STUN on UDP port {port}")
 }
 
 fn prepare(who: Relay, way: Way, count: usize, folder: &std::path::Path) -> Result<Ready> {
@@ -222,6 +242,12 @@ struct Load {
     cpu: Duration,
 }
 
+impl Load {
+    fn per_cpu_second(&self) -> f64 {
+        self.arrived as f64 / self.cpu.as_secs_f64().max(1e-9)
+    }
+}
+
 /// Sends as fast as the window lets, all clients in turn, each so many packets in a row.
 fn load(ready: &mut Ready, row: u64, lasts: Duration) -> Result<Load> {
     let mut packet = vec![0xB5; 4 + PAYLOAD];
@@ -289,9 +315,9 @@ fn latency(ready: &mut Ready) -> Result<(f64, f64)> {
     Ok((at(0.5), at(0.99)))
 }
 
-/// Measures and prints one row of the table.
+/// Measures servers in turn, so that what else happens on the machine hits all of them, and prints the median of each.
 fn measure(
-    who: Relay,
+    servers: &[Relay],
     way: Way,
     row: u64,
     count: usize,
@@ -299,24 +325,40 @@ fn measure(
     folder: &std::path::Path,
 ) -> Result<()> {
     let senders = if way == Way::Pair { count.div_ceil(2) } else { count };
-    let mut ready = prepare(who, way, senders, folder)?;
-    load(&mut ready, row, Duration::from_millis(300))?;
-    let done = load(&mut ready, row, lasts)?;
-    let cpu = done.cpu.as_secs_f64().max(1e-9);
-    let memory = match who {
-        Relay::Belay | Relay::Coturn if count > 1 && row == 1 => {
-            format!("{:.1} KiB", ready.idle as f64 / 1024.0)
+    let mut all = Vec::new();
+    for &who in servers {
+        all.push((who, prepare(who, way, senders, folder)?, Vec::new()));
+    }
+    for round in 0..=ROUNDS {
+        for (_, ready, done) in &mut all {
+            // The first round warms up.
+            let lasts = if round == 0 { Duration::from_millis(300) } else { lasts / ROUNDS };
+            let load = load(ready, row, lasts)?;
+            if round > 0 {
+                done.push(load);
+            }
         }
-        Relay::Belay | Relay::Coturn | Relay::Bare | Relay::Direct => "–".to_owned(),
-    };
-    let allocations = if way == Way::Pair { senders * 2 } else { senders };
-    println!(
-        "| {way} | {allocations} | {row} | {who} | {:.0} | {:.0} | {:.0} | {:.2} % | {memory} |",
-        done.arrived as f64 / cpu,
-        (done.arrived as usize * PAYLOAD) as f64 / cpu / 1e6,
-        done.arrived as f64 / done.took.as_secs_f64(),
-        done.lost as f64 * 100.0 / (done.arrived + done.lost).max(1) as f64,
-    );
+    }
+    for (who, ready, mut done) in all {
+        done.sort_by(|a, b| a.per_cpu_second().total_cmp(&b.per_cpu_second()));
+        let memory = match who {
+            Relay::Belay | Relay::Coturn if count > 1 && row == 1 => {
+                format!("{:.1} KiB", ready.idle as f64 / 1024.0)
+            }
+            Relay::Belay | Relay::Coturn | Relay::Bare | Relay::Direct => "–".to_owned(),
+        };
+        let allocations = if way == Way::Pair { senders * 2 } else { senders };
+        let [least, median, most] = [0, done.len() / 2, done.len() - 1].map(|at| &done[at]);
+        println!(
+            "| {way} | {allocations} | {row} | {who} | {:.0} | {:.0} | {:.0}–{:.0} | {:.0} | {:.2} % | {memory} |",
+            median.per_cpu_second(),
+            median.per_cpu_second() * PAYLOAD as f64 / 1e6,
+            least.per_cpu_second() * PAYLOAD as f64 / 1e6,
+            most.per_cpu_second() * PAYLOAD as f64 / 1e6,
+            median.arrived as f64 / median.took.as_secs_f64(),
+            median.lost as f64 * 100.0 / (median.arrived + median.lost).max(1) as f64,
+        );
+    }
     Ok(())
 }
 
@@ -326,9 +368,9 @@ pub fn run(lasts: Duration, counts: &[usize]) -> Result<()> {
     Certificate::new()?.write(folder.path())?;
     println!("\n## TURN: {PAYLOAD} bytes in a packet, {WINDOW} packets under way\n");
     println!(
-        "| path | allocations | in a row | server | packets per CPU second | MB per CPU second | packets per second | lost | memory of an idle allocation |"
+        "| path | allocations | in a row | server | packets per CPU second | MB per CPU second | least–most | packets per second | lost | memory of an idle allocation |"
     );
-    println!("| --- | --: | --: | --- | --: | --: | --: | --: | --: |");
+    println!("| --- | --: | --: | --- | --: | --: | --: | --: | --: | --: |");
     let every = [Way::Udp, Way::Pair, Way::Tls].map(|way| (way, 1));
     for (way, row) in every.into_iter().chain([(Way::Udp, ROW), (Way::Tls, ROW)]) {
         for &count in counts.iter().filter(|&&count| row == 1 || count > 1) {
@@ -336,9 +378,7 @@ pub fn run(lasts: Duration, counts: &[usize]) -> Result<()> {
                 Way::Udp => &[Relay::Belay, Relay::Coturn, Relay::Bare],
                 Way::Pair | Way::Tls => &[Relay::Belay, Relay::Coturn],
             };
-            for &who in servers {
-                measure(who, way, row, count, lasts, folder.path())?;
-            }
+            measure(servers, way, row, count, lasts, folder.path())?;
         }
     }
     println!("\n## TURN: time under way, one client, 500 packets of 200 bytes a second\n");

@@ -2,21 +2,17 @@
 //! every message passed on. The program finds out by the secret of the link, says so, and ends the session.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code, reason = "what coming_back.rs needs of it")]
-mod meeting;
-
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use belay_meeting::{ACCOUNT, Console, ID, Server};
 use belay_seal::{
     AppletHandshake, AppletStep, Binding, ConsoleHandshake, LinkSecret, Secrets, SecurityCode, Side,
 };
 use belay_wire::{Message, SessionAuthenticationId};
-use meeting::console::Console;
-use meeting::{ACCOUNT, ID, Server};
 
 const SECRET: [u8; 32] = [42; 32];
 
@@ -103,7 +99,7 @@ fn wait_for(what: &str, is_there: impl Fn() -> bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_program_finds_out_and_ends_the_session() {
-    let server = meeting::start().await;
+    let server = belay_meeting::start().await;
     let (_screen, display) = screen();
     let place = tempfile::tempdir().unwrap();
     let file = program(place.path(), &server, Some(SECRET));
@@ -132,7 +128,7 @@ async fn the_program_finds_out_and_ends_the_session() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_secret_the_codes_differ_and_with_the_right_proof_it_is_verified() {
-    let server = meeting::start().await;
+    let server = belay_meeting::start().await;
     let (_screen, display) = screen();
     let place = tempfile::tempdir().unwrap();
     let file = program(place.path(), &server, None);
@@ -143,7 +139,7 @@ async fn without_a_secret_the_codes_differ_and_with_the_right_proof_it_is_verifi
     assert_ne!(between.code().digits, at_the_console().digits);
     drop((applet, between));
 
-    let server = meeting::start().await;
+    let server = belay_meeting::start().await;
     let file = program(place.path(), &server, Some(SECRET));
     let logs = place.path().join("verified");
     let _applet = start(&file, &display, &logs);

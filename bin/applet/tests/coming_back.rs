@@ -3,8 +3,6 @@
 //! With `BELAY_PICTURES=directory` the screen is kept as pictures on the way (needs ImageMagick's `import`).
 #![allow(clippy::unwrap_used)]
 
-mod meeting;
-
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,10 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use belay_meeting::{Console, ID, SESSION, Server};
 use belay_wire::message::{Cause, CharterVerdict, Outcome, View};
 use belay_wire::{Message, Right, Rights, SessionAuthenticationId};
-use meeting::console::Console;
-use meeting::{ID, SESSION, Server};
 
 /// A program, stopped when dropped.
 struct Running(Child);
@@ -78,7 +75,7 @@ impl Desk {
             "operator": "Example GmbH",
         });
         let session = serde_json::json!({
-            "account": meeting::ACCOUNT.to_string(),
+            "account": belay_meeting::ACCOUNT.to_string(),
             "session_authentication_id": hex::encode(ID),
         });
         let (operator, session) = (operator.to_string(), session.to_string());
@@ -177,7 +174,7 @@ async fn working(server: &Server) -> (Desk, Console) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_comes_back_with_its_grants_and_a_whole_picture_and_ends_when_told_to() {
-    let server = meeting::start().await;
+    let server = belay_meeting::start().await;
     let (mut desk, mut console) = working(&server).await;
 
     // A cut while something is asked: what was granted stays, what was asked is to be asked again.
@@ -224,7 +221,7 @@ async fn it_comes_back_with_its_grants_and_a_whole_picture_and_ends_when_told_to
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes more than five minutes of real time"]
 async fn after_five_minutes_away_everything_is_withdrawn_and_may_be_asked_again() {
-    let server = meeting::start().await;
+    let server = belay_meeting::start().await;
     let (desk, mut console) = working(&server).await;
     let known = desk.events().len();
     server.cut();

@@ -106,6 +106,8 @@ pub enum ServeRole {
 pub enum RoleCommand {
     /// Print the public key of this computer's gateway, making it when there is none
     Key(RoleConfig),
+    /// Make the key that shall take the place of the gateway's, and print its public half; the gateway changes over once the website trusts it
+    Renew(RoleConfig),
     /// Believe the requests that are signed with a key (at the website)
     Trust(RoleKeyArguments),
     /// Believe a key no longer (at the website)

@@ -231,7 +231,7 @@ fn expiry(check: &Check) -> Option<Finding> {
     let days = (until.timestamp() - time::OffsetDateTime::now_utc().unix_timestamp()).div_euclid(86_400);
     let date = until.to_datetime().date();
     Some(if days < SOON_DAYS {
-        let mend = "When it has expired, nobody can connect any more. Renew it now, put it where tls.certificate points, and start the server again.";
+        let mend = "When it has expired, nobody can connect any more. Renew it now and put it where tls.certificate points; the server takes it within seconds.";
         let says = format!("{}: the certificate expires in {days} day(s), on {date}.", check.host);
         Finding::new("certificate", State::Problem, says, mend)
     } else {

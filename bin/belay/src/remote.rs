@@ -1,5 +1,7 @@
 //! A gateway's website in another process: each question is one signed request over TLS. Spec: `docs/protocol/internal.md`.
 
+mod renewal;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,8 +25,11 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
+use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
+
+pub use renewal::KeyFiles;
 
 /// Time for a connection and for an answer.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -48,7 +53,9 @@ struct Inner {
     host: String,
     port: u16,
     tls: TlsConnector,
-    key: RoleKey,
+    /// Read while a request is under way, written when another key takes its place: what the one before signed must not
+    /// come after that.
+    key: RwLock<RoleKey>,
     /// Where the stream of ends is opened: it says under which address this gateway is listed.
     ends: String,
     /// The website knows that this process began without legs; admissions before that would be taken for lost ones.
@@ -89,7 +96,7 @@ impl Remote {
             host,
             port,
             tls: TlsConnector::from(Arc::new(tls)),
-            key,
+            key: RwLock::new(key),
             ends: ends_of(public),
             announced: AtomicBool::new(false),
         })))
@@ -164,9 +171,11 @@ impl Remote {
     }
 
     async fn listen(&self, ended: &impl Fn(SessionId)) -> anyhow::Result<()> {
-        let mut open = tokio::time::timeout(WITHIN, self.ask("GET", &self.0.ends, Bytes::new()))
-            .await
-            .context("no answer within 10 seconds")??;
+        let ask = async {
+            let key = self.0.key.read().await;
+            self.ask(&key, "GET", &self.0.ends, Bytes::new()).await
+        };
+        let mut open = tokio::time::timeout(WITHIN, ask).await.context("no answer within 10 seconds")??;
         let status = open.response.status();
         ensure!(status == StatusCode::OK, "it refuses with status {status}; is the key trusted there?");
         let mut line = Vec::new();
@@ -215,8 +224,13 @@ impl Remote {
     }
 
     async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Said> {
+        let key = self.0.key.read().await;
+        self.post_with(&key, path, body).await
+    }
+
+    async fn post_with(&self, key: &RoleKey, path: &str, body: Bytes) -> anyhow::Result<Said> {
         let asked = async {
-            let mut open = self.ask("POST", path, body).await?;
+            let mut open = self.ask(key, "POST", path, body).await?;
             let status = open.response.status();
             let answer = Limited::new(open.response.body_mut(), ANSWER_MAX).collect().await;
             let answer =
@@ -230,8 +244,8 @@ impl Remote {
         tokio::time::timeout(WITHIN, asked).await.context("no answer within 10 seconds")?
     }
 
-    async fn ask(&self, method: &str, path: &str, body: Bytes) -> anyhow::Result<Open> {
-        let Inner { authority, host, port, tls, key, .. } = &*self.0;
+    async fn ask(&self, key: &RoleKey, method: &str, path: &str, body: Bytes) -> anyhow::Result<Open> {
+        let Inner { authority, host, port, tls, .. } = &*self.0;
         let stream = TcpStream::connect((host.as_str(), *port)).await?;
         stream.set_nodelay(true)?;
         let name = ServerName::try_from(host.clone())?;

@@ -38,10 +38,17 @@ pub fn key_file(config: &Config) -> PathBuf {
     config.data_dir.join("roles").join("gateway.key")
 }
 
+/// Where the key waits that shall take its place.
+pub fn next_key_file(config: &Config) -> PathBuf {
+    config.data_dir.join("roles").join("gateway.next.key")
+}
+
 /// The configuration file that a command names.
 pub fn config_of(command: &RoleCommand) -> Option<&Path> {
     match command {
-        RoleCommand::Key(which) | RoleCommand::List(which) => which.config.as_deref(),
+        RoleCommand::Key(which) | RoleCommand::Renew(which) | RoleCommand::List(which) => {
+            which.config.as_deref()
+        }
         RoleCommand::Trust(which) | RoleCommand::Revoke(which) => which.config.config.as_deref(),
     }
 }
@@ -52,6 +59,10 @@ pub async fn run(config: &Config, command: RoleCommand, form: Form) -> anyhow::R
     match command {
         RoleCommand::Key(_) => {
             let key = hex_of(&RoleKey::load_or_make(&key_file(config))?.public());
+            say(form, &serde_json::json!({ "key": key }), &key)
+        }
+        RoleCommand::Renew(_) => {
+            let key = hex_of(&RoleKey::load_or_make(&next_key_file(config))?.public());
             say(form, &serde_json::json!({ "key": key }), &key)
         }
         RoleCommand::Trust(which) => {

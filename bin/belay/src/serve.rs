@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::arguments::Form;
-use crate::remote::Remote;
+use crate::remote::{KeyFiles, Remote};
 use crate::role::{self, Roles};
 use crate::tls::{Renewal, Tls};
 use crate::{account, door, gateway, tls, turn};
@@ -116,7 +116,11 @@ async fn gateway_alone(config: &Config, roles: Roles, form: Form) -> anyhow::Res
     let turn = service.as_ref().map(|service| service.turn.clone());
     let gateway = gateway::start(remote.clone(), config.limits.gateway_legs, service);
     let legs = gateway.clone();
-    let mut tasks = vec![tokio::spawn(async move { remote.follow(|session| legs.end(session)).await })];
+    let follower = remote.clone();
+    let mut tasks = vec![tokio::spawn(async move { follower.follow(|session| legs.end(session)).await })];
+    let files = KeyFiles { key: role::key_file(config), next: role::next_key_file(config) };
+    let wishes = Wishes::new()?;
+    tasks.push(tokio::spawn(async move { remote.renew_key(files, wishes).await }));
     let store = if roles.worker {
         let store = Store::open(&config.data_dir, Create::IfAbsent).await?;
         let idle = Duration::from_secs(u64::from(config.sign_off_seconds));

@@ -12,8 +12,10 @@ use std::time::Duration;
 use belay_net::applet::{Event, Interruption};
 use belay_wire::gateway::{FromGateway, Refusal};
 use belay_wire::{LegTicket, SessionAuthenticationId};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use stack::{Browser, Leg, Server, belay, bytes, create_account, free_port, tagged, tls};
+use tokio_tungstenite::tungstenite::Message;
 
 /// Says hello until the gateway has been trusted and heard.
 async fn admitted(at: &Server, account: &str, credential: Vec<u8>) -> (Leg, LegTicket) {
@@ -160,6 +162,67 @@ async fn an_applet_comes_back_through_another_gateway_when_its_own_is_killed() {
         log.contains("role-refused") && log.contains("revoked key") && log.contains("unknown key"),
         "{log}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_changes_its_key_while_it_runs_and_no_leg_notices() {
+    let town = Installation::start(&[""]);
+    let before = town.key(0);
+    town.role("trust", &before);
+    let (session, account, id) = town.invite();
+    let (mut leg, first) = admitted(&town.gateways[0], &account, id).await;
+    leg.relaying().await;
+
+    let renewed = belay()
+        .args(["--json", "role", "renew", "--config"])
+        .arg(town.gateways[0].data.with_extension("toml"))
+        .output()
+        .unwrap();
+    let next: Value = serde_json::from_slice(&renewed.stdout).unwrap();
+    let next = next["key"].as_str().unwrap();
+    assert_ne!(next, before);
+    // Nothing changes before the website trusts it.
+    let log = || town.tess.json("GET", "/security-log", Value::Null).to_string();
+    wait("the untrusted key is refused", || log().contains(next));
+    assert_eq!(town.tess.state(&session), "waiting");
+    town.role("trust", next);
+    let hang_up =
+        std::process::Command::new("kill").args(["-HUP", &town.gateways[0].child.id().to_string()]).status();
+    assert!(hang_up.unwrap().success());
+    let file = town.gateways[0].data.join("roles").join("gateway.next.key");
+    wait("the next key is in use", || !file.exists());
+    let listed = belay().args(["role", "list", "--config"]).arg(&town.path).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(&format!("{before} gateway revoked")), "{listed}");
+    assert!(listed.contains(&format!("{next} gateway trusted")), "{listed}");
+
+    // Longer than it takes to miss a gateway that has gone. A leg that does not read answers no pings.
+    let long = tokio::time::sleep(Duration::from_secs(50));
+    let mut long = std::pin::pin!(long);
+    loop {
+        tokio::select! {
+            () = &mut long => break,
+            heard = leg.0.next() => assert!(matches!(heard, Some(Ok(Message::Ping(_)))), "{heard:?}"),
+        }
+    }
+    assert_eq!(town.tess.state(&session), "waiting");
+    // What the gateway tells counts, whom it admits comes in, and it hears of the end.
+    drop(leg);
+    town.tess.wait_for_state(&session, "reconnecting");
+    let (mut leg, _) = admitted(&town.gateways[0], &account, first.secret_bytes().to_vec()).await;
+    leg.relaying().await;
+    town.tess.wait_for_state(&session, "waiting");
+    town.tess.json("POST", &format!("/sessions/{session}/end"), Value::Null);
+    let told = leg.next().await;
+    assert!(matches!(told, Some(FromGateway::PartnerLeft(_))), "the gateway heard of the end: {told:?}");
+}
+
+fn wait(what: &str, done: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(std::time::Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// A console's hello at one gateway.

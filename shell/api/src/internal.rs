@@ -19,7 +19,7 @@ use crate::website::Website;
 pub(crate) use gateways::Gateways;
 pub use gateways::watch;
 use proof::{Proven, Unproven};
-pub use wire::{AdmitBody, AdmitReply, TellBody};
+pub use wire::{AdmitBody, AdmitReply, RenewedBody, TellBody};
 
 /// What every path here begins with.
 pub const PREFIX: &str = "/internal/v1/";
@@ -29,6 +29,8 @@ pub const ADMIT: &str = "/internal/v1/admit";
 pub const TELL: &str = "/internal/v1/tell";
 /// Where a gateway says that it has just been started, without any leg.
 pub const STARTED: &str = "/internal/v1/started";
+/// Where a gateway says that it has another key from now on, signed with that one.
+pub const RENEWED: &str = "/internal/v1/renewed";
 /// Where a gateway hears which sessions have ended.
 pub const ENDS: &str = "/internal/v1/ends";
 /// Largest body in bytes.
@@ -39,6 +41,7 @@ pub(crate) fn routes(website: &Website) -> Router {
         .route(ADMIT, post(admit))
         .route(TELL, post(tell))
         .route(STARTED, post(started))
+        .route(RENEWED, post(renewed))
         .route(ENDS, get(ends::ends))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(website.clone())
@@ -60,6 +63,17 @@ async fn tell(State(website): State<Website>, proven: Proven) -> Result<StatusCo
 async fn started(State(website): State<Website>, proven: Proven) -> Result<StatusCode, Refused> {
     gateways::lost(&website, proven.key).await.map_err(|error| {
         tracing::error!(%error, "the sessions of a gateway that was started again could not be read");
+        Refused::Unavailable
+    })?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn renewed(State(website): State<Website>, proven: Proven) -> Result<StatusCode, Refused> {
+    let Proven { key, host, body } = proven;
+    let body = wire::read::<RenewedBody>(&body).ok_or(Refused::Body)?;
+    let before = body.into_before(&key, &host).ok_or(Refused::Body)?;
+    gateways::renewed(&website, before, key).await.map_err(|error| {
+        tracing::error!(%error, "the new key of a gateway could not be kept");
         Refused::Unavailable
     })?;
     Ok(StatusCode::NO_CONTENT)

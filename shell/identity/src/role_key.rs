@@ -99,6 +99,17 @@ impl RoleKey {
         Ed25519KeyPair::from_seed_unchecked(&seed).map(RoleKey).map_err(|_| malformed())
     }
 
+    /// Reads the key, if there is one.
+    pub fn load(path: &Path) -> Result<Option<RoleKey>, RoleKeyError> {
+        if path.exists() { RoleKey::load_or_make(path).map(Some) } else { Ok(None) }
+    }
+
+    /// Says that another key takes the place of this one, at the installation of this host.
+    pub fn hand_over(&self, next: &[u8; 32], host: &str) -> [u8; 64] {
+        let signature = self.0.sign(&handing_over(&self.public(), next, host));
+        signature.as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+    }
+
     /// The public half, by which others know this process.
     pub fn public(&self) -> [u8; 32] {
         self.0.public_key().as_ref().try_into().expect("an Ed25519 public key has 32 bytes")
@@ -124,6 +135,15 @@ impl RoleKey {
             (SIGNATURE_HEADER, hex_of(signature.as_ref())),
         ]
     }
+}
+
+/// Whether `before` has said that `next` takes its place.
+pub fn is_handed_over(before: &[u8; 32], next: &[u8; 32], host: &str, signature: &[u8; 64]) -> bool {
+    UnparsedPublicKey::new(&ED25519, before).verify(&handing_over(before, next, host), signature).is_ok()
+}
+
+fn handing_over(before: &[u8; 32], next: &[u8; 32], host: &str) -> Vec<u8> {
+    format!("belay-internal/1 next key\n{host}\n{}\n{}", hex_of(before), hex_of(next)).into_bytes()
 }
 
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
@@ -199,6 +219,20 @@ mod tests {
         }
         std::fs::write(&path, "no key").unwrap();
         assert!(matches!(RoleKey::load_or_make(&path), Err(RoleKeyError::Malformed { .. })));
+        std::fs::remove_dir_all(path.parent().unwrap().parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_key_hands_over_to_one_other_at_one_host() {
+        let path = file("hands-over");
+        assert!(RoleKey::load(&path).unwrap().is_none());
+        let before = RoleKey::load_or_make(&path).unwrap();
+        let signature = before.hand_over(&[2; 32], "help.example");
+        let holds = |key: &[u8; 32], next: u8, host| is_handed_over(key, &[next; 32], host, &signature);
+        assert!(holds(&before.public(), 2, "help.example"));
+        assert!(!holds(&before.public(), 3, "help.example"));
+        assert!(!holds(&before.public(), 2, "other.example"));
+        assert!(!holds(&[2; 32], 2, "help.example"));
         std::fs::remove_dir_all(path.parent().unwrap().parent().unwrap()).unwrap();
     }
 

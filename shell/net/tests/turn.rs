@@ -2,6 +2,7 @@
 //! `turnutils_peer` (Debian package coturn; only these two tools are started).
 #![allow(clippy::unwrap_used)]
 
+use belay_meeting::coturn::{self, least, totals};
 use belay_net::mux::{Mux, MuxError, Sorted};
 use belay_net::turn::{RelayAt, TurnConfig, TurnServer, TurnThread};
 use belay_relay::LegId;
@@ -13,8 +14,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::process::{Child, Command};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::{TlsAcceptor, rustls};
 
@@ -87,54 +88,27 @@ async fn credentials(bench: &Bench, leg: u64, session: u8, role: Role) -> (Strin
     (minted.username, minted.password)
 }
 
-/// Runs coturn's client until it has sent `messages` and says what it printed.
-async fn uclient(port: u16, who: &(String, String), messages: u32, more: &[&str]) -> String {
-    let host = if more.contains(&"::1") { "::1" } else { "127.0.0.1" };
-    let mut command = Command::new("turnutils_uclient");
-    command.args(["-c", "-l", "700", "-n", &messages.to_string(), "-u", &who.0, "-w", &who.1]);
-    command.args(["-p", &port.to_string()]);
-    command.args(more.iter().filter(|one| **one != "::1")).arg(host);
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(60), output)
-        .await
-        .expect("turnutils_uclient ends")
-        .expect("turnutils_uclient is there (Debian package coturn)");
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// How many of a hundred messages must come back. Over TLS the client takes each record for one message (its
-/// `recv_buffer` passes what one `SSL_read` gives), so that it does not see those behind the first of a record; nothing
-/// is lost on the way, as `benches/relay` counts.
-fn least(more: &[&str]) -> u64 {
-    if more.contains(&"-S") { 60 } else { 98 }
-}
-
-/// Messages sent and received in all, of the client's last summary.
-fn totals(text: &str) -> (u64, u64) {
-    let number = |name: &str| {
-        let at = text.rfind(name).unwrap_or_else(|| panic!("no {name} in\n{text}"));
-        let digits: String = text[at + name.len()..].chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().unwrap()
-    };
-    (number("tot_send_msgs="), number("tot_recv_msgs="))
+/// Runs coturn's client against one of the server's addresses.
+async fn uclient(at: SocketAddr, who: &(String, String), messages: u32, more: &[&str]) -> String {
+    coturn::uclient((at.ip(), at.port()), (&who.0, &who.1), messages, more).await
 }
 
 #[tokio::test]
 async fn coturns_client_talks_to_itself_over_udp_tcp_and_tls() {
     let bench = server(Reach::Session, Ipv4Addr::LOCALHOST.into()).await;
     let ways = [
-        ("UDP channels", bench.udp.port(), &["-y"][..]),
-        ("UDP indications", bench.udp.port(), &["-y", "-s"]),
-        ("TCP channels", bench.tcp.port(), &["-y", "-t"]),
-        ("TLS channels", bench.tcp.port(), &["-y", "-t", "-S"]),
+        ("UDP channels", bench.udp, &["-y"][..]),
+        ("UDP indications", bench.udp, &["-y", "-s"]),
+        ("TCP channels", bench.tcp, &["-y", "-t"]),
+        ("TLS channels", bench.tcp, &["-y", "-t", "-S"]),
     ];
     // The client takes its time, so all ways are gone at once, each by a leg of its own.
-    let runs = ways.iter().zip(1..).map(|(&(name, port, more), leg)| {
+    let runs = ways.iter().zip(1..).map(|(&(name, at, more), leg)| {
         let bench = &bench;
         async move {
             let who = credentials(bench, leg, leg as u8, Role::Applet).await;
             let all: Vec<&str> = more.iter().copied().chain(["-m", "4"]).collect();
-            let text = uclient(port, &who, 50, &all).await;
+            let text = uclient(at, &who, 50, &all).await;
             let (sent, received) = totals(&text);
             assert!(sent >= 200, "{name}: {text}");
             assert!(received * 100 >= sent * least(more), "{name}: {received} of {sent} came back\n{text}");
@@ -154,30 +128,21 @@ async fn coturns_client_reaches_the_partner_outside_and_nobody_else() {
     let bench = server(Reach::Partner, Ipv4Addr::LOCALHOST.into()).await;
     let who = credentials(&bench, 1, 1, Role::Applet).await;
     credentials(&bench, 2, 1, Role::Console).await;
-    let taken = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let peer = taken.local_addr().unwrap();
-    drop(taken);
-    let port = peer.port().to_string();
-    let mut echo: Child = Command::new("turnutils_peer")
-        .args(["-p", &port, "-L", "127.0.0.1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("turnutils_peer is there (Debian package coturn)");
+    let (mut echo, port) = coturn::echo();
+    let port = port.to_string();
     let ask = ["-e", "127.0.0.1", "-r", &port];
-    let refused = uclient(bench.udp.port(), &who, 5, &ask).await;
+    let refused = uclient(bench.udp, &who, 5, &ask).await;
     assert!(refused.contains("403"), "{refused}");
-    bench.turn.register(LegId(2), peer.ip()).await.unwrap();
-    let text = uclient(bench.udp.port(), &who, 100, &ask).await;
+    bench.turn.register(LegId(2), Ipv4Addr::LOCALHOST.into()).await.unwrap();
+    let text = uclient(bench.udp, &who, 100, &ask).await;
     let (sent, received) = totals(&text);
     assert!(sent >= 100 && received * 100 >= sent * 98, "{received} of {sent} came back\n{text}");
-    let tls = uclient(bench.tcp.port(), &who, 100, &[&ask[..], &["-t", "-S"]].concat()).await;
+    let tls = uclient(bench.tcp, &who, 100, &[&ask[..], &["-t", "-S"]].concat()).await;
     let (sent, received) = totals(&tls);
     assert!(sent >= 100 && received * 100 >= sent * least(&["-S"]), "{received} of {sent} came back\n{tls}");
     // The leg goes: its credentials are worth nothing.
     bench.turn.dismiss(LegId(1)).await.unwrap();
-    let gone = uclient(bench.udp.port(), &who, 5, &ask).await;
+    let gone = uclient(bench.udp, &who, 5, &ask).await;
     assert!(gone.contains("Cannot complete Allocation"), "{gone}");
     echo.kill().await.unwrap();
 }
@@ -186,7 +151,7 @@ async fn coturns_client_reaches_the_partner_outside_and_nobody_else() {
 async fn coturns_client_works_over_ipv6() {
     let bench = server(Reach::Session, Ipv6Addr::LOCALHOST.into()).await;
     let who = credentials(&bench, 1, 1, Role::Applet).await;
-    let text = uclient(bench.udp.port(), &who, 50, &["-y", "-m", "2", "-x", "::1"]).await;
+    let text = uclient(bench.udp, &who, 50, &["-y", "-m", "2", "-x"]).await;
     let (sent, received) = totals(&text);
     assert!(sent >= 100 && received * 100 >= sent * 98, "{received} of {sent} came back\n{text}");
 }

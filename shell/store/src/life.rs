@@ -132,6 +132,23 @@ impl Store {
         self.gateway_lost(through, Command::LegLost, now).await
     }
 
+    /// The gateway with the key `before` has the key `next` from now on: its applets are connected through that one,
+    /// and `before` is trusted no longer. Done a second time it changes nothing.
+    pub async fn gateway_renewed(
+        &self,
+        before: &[u8; 32],
+        next: &[u8; 32],
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        for account in self.directory().accounts().await? {
+            let mut tx = self.begin(account.id).await?;
+            tx.change_gateway(before, next).await?;
+            tx.commit().await?;
+        }
+        self.directory().revoke_role_key(before, now).await?;
+        Ok(())
+    }
+
     async fn gateway_lost(&self, through: Through, command: Command, now: Moment) -> Result<u64, StoreError> {
         let mut lost = 0;
         for account in self.directory().accounts().await? {

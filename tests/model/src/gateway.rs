@@ -82,7 +82,7 @@ pub(crate) struct Gateway {
 }
 
 fn limits() -> Limits {
-    Limits { waiting_bytes: 48 * 1024, session_bytes: 400_000, ..Limits::default() }
+    Limits { waiting_bytes: 8 * 1024, session_bytes: 200_000, ..Limits::default() }
 }
 
 impl Gateway {

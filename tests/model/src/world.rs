@@ -160,10 +160,10 @@ impl World {
         for way in self.ways.values_mut() {
             way.silent = true;
         }
-        for session in 0..SESSIONS {
-            for end in 0..2 {
-                self.lose_connection(session, end);
-            }
+        // Who does not begin with a new connection must come along with the one there is, whatever happened to it.
+        for session in (0..SESSIONS).filter(|_| self.rng.bool()).collect::<Vec<_>>() {
+            self.lose_connection(session, CONSOLE);
+            self.lose_connection(session, APPLET);
         }
         self.run(Duration::from_secs(240));
         for (session, ends) in self.ends.iter_mut().enumerate() {
@@ -233,7 +233,7 @@ impl World {
                     self.let_write(LegId(leg));
                 }
             }
-            Event::ToLeg(leg, bytes) => self.to_leg(LegId(leg), &bytes),
+            Event::ToLeg(leg, bytes) => self.comes_down(LegId(leg), &bytes),
             Event::Taken(leg, bytes) => {
                 let errands = self.gateway.taken(LegId(leg), bytes, self.now);
                 self.run_errands(errands);
@@ -300,10 +300,10 @@ impl World {
             version: "1".into(),
             platform: "model".into(),
         };
-        self.to_gateway(leg, ToGateway::Hello(hello).encode());
+        self.send_up(leg, ToGateway::Hello(hello).encode());
     }
 
-    fn to_gateway(&mut self, leg: LegId, bytes: Vec<u8>) {
+    fn send_up(&mut self, leg: LegId, bytes: Vec<u8>) {
         let Some(wire) = self.gateway.wires.get_mut(&leg) else { return };
         wire.unread += bytes.len();
         let (_, arrives) = wire.up.send(bytes.len(), self.now);
@@ -322,7 +322,7 @@ impl World {
         }
     }
 
-    fn to_leg(&mut self, leg: LegId, bytes: &[u8]) {
+    fn comes_down(&mut self, leg: LegId, bytes: &[u8]) {
         // A connection that the gateway has closed still delivers what was sent before.
         if self.gateway.wires.get(&leg).is_some_and(|wire| wire.dead) {
             return;
@@ -366,7 +366,7 @@ impl World {
                 Deed::Relay(frame) => {
                     self.hostile.sees(&frame, speaker);
                     if let Some(leg) = self.legs[session][end] {
-                        self.to_gateway(leg, ToGateway::Frame(frame).encode());
+                        self.send_up(leg, ToGateway::Frame(frame).encode());
                     }
                 }
                 Deed::Direct(path, frame) => {

@@ -40,9 +40,9 @@ export class Chromium {
     return page;
   }
 
-  /** Closes the pages of everybody. */
+  /** Closes the pages of everybody, but those that were to stay. */
   async forget() {
-    await Promise.all(this.browser.contexts().map((context) => context.close()));
+    await Promise.all(this.browser.contexts().filter((context) => !context.stays).map((context) => context.close()));
   }
 
   stop() {

@@ -20,5 +20,6 @@ async function leave() {
   await server.start();
   const technician = new Technician(await chromium.person(), server);
   await technician.signIn(TESS);
+  technician.page.context().stays = true;
   return { server, technician, since: Date.now() };
 }

@@ -64,7 +64,7 @@ fn mend(step: Step, trouble: &Trouble) -> &'static str {
         }
         (Step::Port, _) => "Look at the network of this computer and of the server.",
         (_, Trouble::Expired) => {
-            "Nobody can connect any more. Renew the certificate, put it where tls.certificate points, and start the server again. If it should still be good, look at the clock of this computer."
+            "Nobody can connect any more. Renew the certificate and put it where tls.certificate points; the server takes it within seconds. If it should still be good, look at the clock of this computer."
         }
         (_, Trouble::NotYet) => {
             "Most likely a clock is wrong: look at date and time of this computer and of the server."

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use belay_identity::role_key::hex_of;
 use belay_store::{StoreError, Through};
 use belay_wire::Moment;
 use tokio::task::JoinHandle;
@@ -63,6 +64,16 @@ impl Gateways {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
+    /// The gateway with this key has another one; its stream of ends follows in a moment.
+    fn renewed(&self, before: &[u8; 32], next: [u8; 32]) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = places.remove(before) {
+            places.insert(next, place);
+        }
+        drop(places);
+        self.lock().entry(next).or_insert(Presence { open: 0, left: Instant::now() });
+    }
+
     fn is_gone(&self, key: &[u8; 32]) -> bool {
         match self.lock().get(key) {
             Some(Presence { open: 0, left }) => left.elapsed() >= GONE_AFTER,
@@ -110,11 +121,20 @@ pub fn watch(website: &Website) -> JoinHandle<()> {
     })
 }
 
+/// A gateway has another key: its legs go with it, and the key before is trusted no longer.
+pub(super) async fn renewed(website: &Website, before: [u8; 32], next: [u8; 32]) -> Result<(), StoreError> {
+    website.gateways().renewed(&before, next);
+    website.store().gateway_renewed(&before, &next, website.now()).await?;
+    let (before, next) = (hex_of(&before), hex_of(&next));
+    tracing::info!(%before, %next, "a gateway has another key; the one before is trusted no longer");
+    Ok(())
+}
+
 /// A gateway's legs are gone.
 pub(super) async fn lost(website: &Website, key: [u8; 32]) -> Result<(), StoreError> {
     let sessions = website.store().gateway_stopped(Through::Gateway(key), website.now()).await?;
     if sessions > 0 {
-        let key = belay_identity::role_key::hex_of(&key);
+        let key = hex_of(&key);
         tracing::warn!(%key, sessions, "a gateway is gone, its sessions wait for their applets");
     }
     Ok(())

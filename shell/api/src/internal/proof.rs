@@ -29,6 +29,8 @@ pub(crate) const GATEWAY: &str = "gateway";
 pub(crate) struct Proven {
     /// Whose it is.
     pub key: [u8; 32],
+    /// The host it was signed for: one of this installation's.
+    pub host: String,
     /// Its body.
     pub body: Body,
 }
@@ -71,7 +73,7 @@ impl FromRequest<Website> for Proven {
         let body = Body::from_request(Request::from_parts(parts, body), website).await;
         let body = body.map_err(|_| Refused::Body)?;
         match prove(website, method.as_str(), signed_path(&uri), &headers, &body).await {
-            Ok(key) => Ok(Self { key, body }),
+            Ok((key, host)) => Ok(Self { key, host: host.to_owned(), body }),
             Err(why) => {
                 let named = headers.get(KEY_HEADER).and_then(|key| key.to_str().ok());
                 let key = named.and_then(bytes_of_hex::<32>).map(|key| format!(", key {}", hex_of(&key)));
@@ -91,13 +93,13 @@ impl FromRequest<Website> for Proven {
     }
 }
 
-async fn prove(
+async fn prove<'h>(
     website: &Website,
     method: &str,
     path: &str,
-    headers: &HeaderMap,
+    headers: &'h HeaderMap,
     body: &[u8],
-) -> Result<[u8; 32], Unproven> {
+) -> Result<([u8; 32], &'h str), Unproven> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Unproven::Unsigned);
     let key = bytes_of_hex::<32>(text(KEY_HEADER)?).ok_or(Unproven::Unsigned)?;
     let nonce = bytes_of_hex::<16>(text(NONCE_HEADER)?).ok_or(Unproven::Unsigned)?;
@@ -112,7 +114,7 @@ async fn prove(
         return Err(Unproven::WrongSignature);
     }
     website.gateways().nonces.take(&key, &nonce, Moment(time), website.now())?;
-    Ok(key)
+    Ok((key, host))
 }
 
 /// Is this key a gateway's that is trusted now?

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use belay_identity::role_key::{RoleKey, bytes_of_hex, hex_of, is_handed_over};
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegEvent, LegNews};
 use belay_wire::gateway::{Leaving, Refusal, ReportKind, Role};
 use belay_wire::{LegTicket, Right};
@@ -46,6 +47,30 @@ pub struct TellBody {
     left: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<u8>,
+}
+
+/// `POST /internal/v1/renewed`: the key before says that the one that signs the request takes its place.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewedBody {
+    before: String,
+    signature: String,
+}
+
+impl RenewedBody {
+    /// `next` takes the place of `before`, at the website of this `Host` header.
+    #[must_use]
+    pub fn new(before: &RoleKey, next: &[u8; 32], host: &str) -> Self {
+        let signature = hex_of(&before.hand_over(next, host));
+        Self { before: hex_of(&before.public()), signature }
+    }
+
+    /// The key before, if it has said so.
+    pub(super) fn into_before(self, next: &[u8; 32], host: &str) -> Option<[u8; 32]> {
+        let before = bytes_of_hex(&self.before)?;
+        let signature = bytes_of_hex(&self.signature)?;
+        is_handed_over(&before, next, host, &signature).then_some(before)
+    }
 }
 
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {

@@ -10,7 +10,7 @@ use belay_wire::Moment;
 use serde_json::json;
 
 use super::harness::{Answer, Browser, World};
-use crate::internal::{ADMIT, STARTED};
+use crate::internal::{ADMIT, RENEWED, RenewedBody, STARTED};
 
 const HOST: &str = "localhost:8443";
 
@@ -127,6 +127,40 @@ async fn whoever_does_not_prove_to_be_a_trusted_gateway_is_refused_and_logged() 
     refused(&gateway.asks(ADMIT, unknown_leg(&world), at), "revoked key").await;
     let answer = successor.send(&successor.asks(ADMIT, unknown_leg(&world), at)).await;
     assert_eq!(answer.status, StatusCode::OK, "the new key worked before the old one was revoked");
+}
+
+#[tokio::test]
+async fn a_key_takes_the_place_of_another_only_when_both_say_so_and_the_new_one_is_trusted() {
+    let world = World::new().await;
+    let (before, other) = (Gateway::trusted(&world).await, Gateway::trusted(&world).await);
+    let next = Gateway::stranger(&world);
+    let body = |of: &Gateway, to: &Gateway, host| {
+        serde_json::to_value(RenewedBody::new(&of.key, &to.key.public(), host)).unwrap()
+    };
+    let now = world.clock.now();
+    let untrusted = next.send(&next.asks(RENEWED, body(&before, &next, HOST), now)).await;
+    assert_eq!(untrusted.status, StatusCode::UNAUTHORIZED);
+    world.store.directory().trust_role_key(&next.key.public(), "gateway", now).await.unwrap();
+    // The one before must have said it, of this one, for this website.
+    let mut forged = body(&before, &next, HOST);
+    forged["before"] = body(&other, &next, HOST)["before"].clone();
+    for wrong in [forged, body(&before, &other, HOST), body(&before, &next, "other.example"), json!({})] {
+        let answer = next.send(&next.asks(RENEWED, wrong, now)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    }
+    for at in [&before, &other] {
+        assert_eq!(at.send(&at.asks(STARTED, json!({}), now)).await.status, StatusCode::NO_CONTENT);
+    }
+    // The answer may get lost: then it is said once more.
+    for _ in 0..2 {
+        let answer = next.send(&next.asks(RENEWED, body(&before, &next, HOST), now)).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    }
+    let refused = before.send(&before.asks(STARTED, json!({}), now)).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    for at in [&next, &other] {
+        assert_eq!(at.send(&at.asks(STARTED, json!({}), now)).await.status, StatusCode::NO_CONTENT);
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The console's side with a direct path: a peer connection that offers, as a browser does, over real sockets.
 
-use super::{Console, ConsoleSocket, Server, line};
+use super::line;
 use belay_link::{Link, Output, PathId, PathKind};
+use belay_meeting::{Console, Server, Socket};
 use belay_seal::Seal;
 use belay_wire::gateway::{FromGateway, ToGateway};
 use belay_wire::{LegTicket, Message, Moment};
@@ -17,7 +18,7 @@ use str0m::{Candidate, CandidateKind, Event, Input, Rtc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message as Socket;
+use tokio_tungstenite::tungstenite::Message as Said;
 
 /// How much longer the way by the gateway is, so that it is clear which is the better one.
 const DETOUR: Duration = Duration::from_millis(150);
@@ -41,7 +42,7 @@ struct Peer {
 
 /// A console with a browser's peer connection.
 pub struct Browser {
-    socket: Option<ConsoleSocket>,
+    socket: Option<Socket>,
     ticket: LegTicket,
     seal: Seal,
     link: Link,
@@ -69,7 +70,7 @@ pub struct Browser {
 
 impl Browser {
     pub async fn open(server: &Server, tcp_only: bool) -> Browser {
-        let Console { socket, ticket, seal, link, path, started } = Console::open(server).await;
+        let Console { socket, ticket, seal, link, path, started, .. } = Console::open(server).await;
         let (arriving, packets) = mpsc::channel(1000);
         let mut browser = Browser {
             socket: Some(socket),
@@ -209,7 +210,7 @@ impl Browser {
                     let frame = self.seal.seal(&packet).unwrap();
                     if path == self.relay {
                         if let Some(socket) = &mut self.socket {
-                            let _ = socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await;
+                            let _ = socket.0.send(Said::binary(ToGateway::Frame(frame).encode())).await;
                         }
                     } else if let Some(peer) = self.peer.as_mut().filter(|_| !self.silent)
                         && let Some(mut channel) = peer.rtc.channel(peer.channel)
@@ -342,10 +343,10 @@ fn is_relayed(candidate: &Candidate) -> bool {
 }
 
 /// The next frame by the gateway; waits for ever when it is not connected.
-async fn relayed(socket: &mut Option<ConsoleSocket>) -> Option<FromGateway> {
+async fn relayed(socket: &mut Option<Socket>) -> Option<FromGateway> {
     let Some(connected) = socket else { return std::future::pending().await };
-    match connected.next().await {
-        Some(Ok(Socket::Binary(bytes))) => Some(FromGateway::decode(&bytes).unwrap()),
+    match connected.0.next().await {
+        Some(Ok(Said::Binary(bytes))) => Some(FromGateway::decode(&bytes).unwrap()),
         Some(Ok(_)) => None,
         Some(Err(_)) | None => {
             *socket = None;

@@ -1,7 +1,8 @@
 //! Direct paths over real sockets, while the gateway is there and while it is not.
 
 use super::browser::Browser;
-use super::{ID, Server, applet, line, start, start_with};
+use super::{applet, line};
+use belay_meeting::{ID, Server, start, start_with};
 use belay_net::applet::{Command, Connection, Event, PathKind};
 use belay_net::gateway::Service;
 use belay_net::turn::{RelayAt, TurnConfig, TurnServer, TurnThread};
@@ -79,7 +80,7 @@ async fn goes_direct(tcp_only: bool, kind: PathKind) {
     assert_eq!(seen.kinds, [PathKind::Relay, kind]);
 
     // Without the gateway the session goes on, and nobody is told of an interruption.
-    server.cut.notify_waiters();
+    server.cut();
     browser.lose_gateway();
     for n in 1..=50 {
         browser.say(&line(n)).await;

@@ -1,14 +1,15 @@
 //! Somebody on the way changes keys, packets and the order of things, and is found out by name.
 
 use super::*;
+use belay_meeting::Socket;
 use belay_net::applet::{Insecure, Interference};
 
 /// A leg of a console that has sent its commitment and has the applet's answer; nothing else of the protocol.
-async fn half_a_handshake(server: &Server, binding: Binding) -> (ConsoleSocket, Vec<u8>, ConsoleHandshake) {
+async fn half_a_handshake(server: &Server, binding: Binding) -> (Socket, Vec<u8>, ConsoleHandshake) {
     let (mut socket, _) = Console::enter(server, [9; 32].to_vec()).await;
     let secrets = Secrets { key: [1; 32], nonce: [2; 32] };
     let (handshake, commit) = ConsoleHandshake::start(secrets, binding).unwrap();
-    socket.send(Socket::binary(ToGateway::Frame(commit).encode())).await.unwrap();
+    socket.send(commit).await;
     let FromGateway::Frame(answer) = receive(&mut socket).await else { panic!("no answer") };
     (socket, answer, handshake)
 }
@@ -21,10 +22,10 @@ async fn keys_that_differ_are_noticed_and_told() {
     // As if the session were another one, or somebody had changed a key.
     let (mut socket, answer, handshake) = half_a_handshake(&server, Binding([8; 32])).await;
     let (mut seal, open) = handshake.answered(&answer).unwrap();
-    socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
+    socket.send(open).await;
     for _ in 0..3 {
         let frame = seal.seal(b"x").unwrap();
-        socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+        socket.send(frame).await;
     }
     let event = next(&mut applet).await;
     assert!(matches!(event, Event::Insecure(Insecure::Keys)), "{event:?}");
@@ -46,7 +47,7 @@ async fn another_key_than_the_committed_one_is_noticed_and_told() {
     let (mut socket, answer, handshake) = half_a_handshake(&server, Binding([8; 32])).await;
     let (_, mut open) = handshake.answered(&answer).unwrap();
     open[9] ^= 1;
-    socket.send(Socket::binary(ToGateway::Frame(open).encode())).await.unwrap();
+    socket.send(open).await;
     let event = next(&mut applet).await;
     assert!(matches!(event, Event::Insecure(Insecure::Handshake)), "{event:?}");
     let told = belay_wire::seal::SealFrame::KeysDiffer.encode();
@@ -77,7 +78,7 @@ async fn what_is_changed_or_repeated_on_the_way_is_counted() {
     let mut forged = good.clone();
     *forged.last_mut().unwrap() ^= 1;
     for frame in [forged, good.clone(), good] {
-        console.socket.send(Socket::binary(ToGateway::Frame(frame).encode())).await.unwrap();
+        console.socket.send(frame).await;
     }
     let mut seen = Interference::default();
     for _ in 0..20 {

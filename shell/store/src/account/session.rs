@@ -251,6 +251,17 @@ impl AccountTx {
         Ok(())
     }
 
+    /// What came through one gateway came through another.
+    pub(crate) async fn change_gateway(
+        &mut self,
+        before: &[u8; 32],
+        next: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE session SET applet_gateway = $1 WHERE applet_gateway = $2";
+        run(&self.tx, sql, [blob(next), blob(before)]).await?;
+        Ok(())
+    }
+
     async fn append_events(
         &mut self,
         session: SessionId,

@@ -119,6 +119,30 @@ async fn a_gateway_that_stops_loses_its_own_applets_only() {
 }
 
 #[tokio::test]
+async fn the_applets_of_a_gateway_stay_with_it_when_it_has_another_key() {
+    let world = World::new().await;
+    let (company, store) = (world.company("example").await, &world.store);
+    let (here, beside) = (company.waiting(store).await, company.waiting(store).await);
+    store.applet_returned(company.account, here, ADDRESS, GATEWAY, NOW).await.unwrap();
+    for key in [[7; 32], [8; 32]] {
+        store.directory().trust_role_key(&key, "gateway", NOW).await.unwrap();
+    }
+    for _ in 0..2 {
+        store.gateway_renewed(&[7; 32], &[8; 32], later(5)).await.unwrap();
+        assert_eq!(store.gateways_in_use().await.unwrap(), [[8; 32]]);
+        let trusted =
+            async |key| store.directory().role_key(key).await.unwrap().unwrap().revoked_at.is_none();
+        assert_eq!((trusted(&[7; 32]).await, trusted(&[8; 32]).await), (false, true));
+    }
+    store.applet_left(company.account, here, Command::LegLost, GATEWAY, later(6)).await.unwrap();
+    assert_eq!(phase(&world, company, here).await, Phase::Waiting, "said with the key before");
+    let next = Through::Gateway([8; 32]);
+    store.applet_left(company.account, here, Command::LegLost, next, later(6)).await.unwrap();
+    assert_eq!(phase(&world, company, here).await, Phase::Reconnecting);
+    assert_eq!(phase(&world, company, beside).await, Phase::Waiting);
+}
+
+#[tokio::test]
 async fn the_sweep_makes_offline_after_five_minutes_and_ends_after_twelve_hours() {
     let world = World::new().await;
     let company = world.company("example").await;

@@ -28,7 +28,7 @@ impl Hostile {
             self.seen += 1;
             if self.kept.len() < KEPT {
                 self.kept.push(frame.to_vec());
-            } else if self.seen % 7 == 0 {
+            } else if self.seen.is_multiple_of(7) {
                 self.kept[self.seen / 7 % KEPT] = frame.to_vec();
             }
         }

@@ -9,6 +9,7 @@ interface Attachment {
 export class Attachments {
   private readonly all = new Set<Attachment>();
   private running = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly attach: (stage: HTMLElement) => (() => void) | undefined) {}
 
@@ -21,8 +22,19 @@ export class Attachments {
     };
   }
 
+  /** Whether input is forwarded now. */
+  get forwarding(): boolean {
+    return this.running;
+  }
+
+  /** As `pause`, unless `resume` comes within so many milliseconds. */
+  pauseAfter(milliseconds: number): void {
+    if (this.running) this.timer ??= setTimeout(() => this.pause(), milliseconds);
+  }
+
   /** Lets go of everything for the moment. */
   pause(): void {
+    this.stopWaiting();
     this.running = false;
     for (const attachment of this.all) {
       const { detach } = attachment;
@@ -32,8 +44,14 @@ export class Attachments {
   }
 
   resume(): void {
+    this.stopWaiting();
     if (this.running) return;
     this.running = true;
     for (const attachment of this.all) attachment.detach = this.attach(attachment.stage);
+  }
+
+  private stopWaiting(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 }

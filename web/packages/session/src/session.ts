@@ -28,6 +28,11 @@ import { type CharterVerdict, decodeMessage, decodeMessageFrom, MAX_CHAT, type M
 import { type Right } from './wire/right';
 import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
+/**
+ * An interruption that is over within so many milliseconds is seen by nobody, and takes no key from who is typing. People need about
+ * as long to notice the veil over the picture.
+ */
+const GLANCE = 250;
 /** How long the applet may take from the pairing to its first message, in milliseconds. */
 const PATIENCE = 20_000;
 /** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
@@ -273,7 +278,8 @@ export class ConsoleSession implements RemoteSession {
     else this.found();
     if (this.channel.held || by === 'gateway') {
       this.away.begin(by);
-      this.pauseAll();
+      this.attachments.pauseAfter(GLANCE);
+      this.quieten();
     } else {
       this.pauseAll();
       this.startOver();
@@ -284,8 +290,12 @@ export class ConsoleSession implements RemoteSession {
 
   /** Nothing can be shown or typed for the moment; what is granted stays. */
   private pauseAll(): void {
-    if (this.welcomed) this.answered();
     this.attachments.pause();
+    this.quieten();
+  }
+
+  private quieten(): void {
+    if (this.welcomed) this.answered();
     this.typingSent = false;
     if (this.partnerTypes) this.partnerTyping(false);
   }
@@ -533,8 +543,9 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private sendInput(input: Input): void {
-    // What is typed blindly while nothing is seen must not be carried out later.
-    if (this.state === 'connected' && this.consent.has('remote_control')) this.channel.send(input);
+    // What is typed blindly while nothing is seen must not be carried out later; an interruption that nobody can see loses no key.
+    const sees = this.state === 'connected' || this.attachments.forwarding;
+    if (sees && this.consent.has('remote_control')) this.channel.send(input);
   }
 
   private partnerLeft(reason: Leaving): void {

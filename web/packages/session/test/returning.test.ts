@@ -55,9 +55,11 @@ test('the picture stays until a whole new one comes, and input is taken up again
   applet.send(picture(1, 0));
   await applet.take('screen_seen');
   shown.length = 0;
+  for (let count = 0; count < 400; count += 1) gateway.refusals.push('unavailable');
   gateway.cut('console');
   await until(() => shown.includes('detached'));
   input.target?.send({ kind: 'text', text: 'typed blindly' });
+  gateway.refusals.length = 0;
   await backTo(world, 2);
   expect(shown).toEqual(['detached', 'attached']);
   input.target?.send({ kind: 'text', text: 'seen' });
@@ -69,6 +71,22 @@ test('the picture stays until a whole new one comes, and input is taken up again
   expect(applet.got.filter(({ kind }) => kind === 'screen_resync')).toEqual([]);
   const kinds = applet.got.map(({ kind }) => kind);
   expect(kinds.indexOf('release_all')).toBeGreaterThanOrEqual(0);
+});
+
+test('an interruption that nobody can see takes no key from who is typing', async () => {
+  const world = await connected(true);
+  const { gateway, applet, session, log, shown, input } = world;
+  await granted(world, ['desktop_view', 'remote_control']);
+  session.attachInput({} as HTMLElement);
+  shown.length = 0;
+  gateway.cut('console');
+  await until(() => log.some((line) => line.startsWith('state reconnecting')));
+  input.target?.send({ kind: 'text', text: 'typed meanwhile' });
+  await backTo(world, 2);
+  input.target?.send({ kind: 'text', text: 'typed after' });
+  expect((await applet.take('text')).text).toBe('typed meanwhile');
+  expect((await applet.take('text')).text).toBe('typed after');
+  expect(shown).toEqual([]);
 });
 
 test('an applet that holds no seal any more begins anew: no grants, the charter again, lines once more', async () => {

@@ -1,9 +1,13 @@
-//! A website, a gateway and a console of their own, over real TLS sockets on the loopback, for the real program to meet.
-#![allow(clippy::unwrap_used)]
+//! A website, a gateway and a console over real TLS sockets on the loopback, for tests of what meets them: the applet's
+//! library in `shell/net` and the real program in `bin/applet`. And coturn's tools, for those of both ends of TURN.
+#![allow(clippy::unwrap_used, reason = "only tests use this, and for them a failure here is a panic")]
 
-pub mod console;
+mod console;
+pub mod coturn;
 
-use belay_net::gateway::{Gateway, SocketMessage, Website};
+pub use console::{Console, Socket, receive};
+
+use belay_net::gateway::{Gateway, Service, SocketMessage, Website};
 use belay_relay::Limits;
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegNews};
 use belay_wire::gateway::{Refusal, Role};
@@ -17,17 +21,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_tungstenite::tungstenite::Message as Socket;
+use tokio_tungstenite::tungstenite::Message;
 
+/// What admits the applet.
 pub const ID: [u8; 16] = [7; 16];
+/// The session there is.
 pub const SESSION: SessionId = SessionId::from_bytes([5; 16]);
+/// Its account.
 pub const ACCOUNT: AccountId = AccountId::from_bytes([3; 16]);
-const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+/// Where everything is.
+pub const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// A website that knows one session. Every admission gives a return ticket with the next number.
+/// A website that knows one session and keeps what it is told. Every admission gives a return ticket with the next number.
 #[derive(Default)]
-struct OneSession {
-    admissions: Mutex<u8>,
+pub struct OneSession {
+    /// What it was told.
+    pub news: Mutex<Vec<LegNews>>,
+    /// How many legs it has admitted.
+    pub admissions: Mutex<u8>,
 }
 
 impl Website for OneSession {
@@ -49,25 +60,41 @@ impl Website for OneSession {
         Ok(Admission { session: SESSION, return_ticket: LegTicket::from_bytes(ticket) })
     }
 
-    async fn tell(&self, _news: LegNews) {}
+    async fn tell(&self, news: LegNews) {
+        self.news.lock().unwrap().push(news);
+    }
 }
 
+/// Website and gateway.
 pub struct Server {
+    /// PEM of the certificate to trust.
     pub anchors: String,
+    /// The website's origin.
     pub origin: String,
-    gateway_port: u16,
+    /// The gateway.
+    pub gateway: Arc<Gateway<OneSession>>,
+    /// The gateway's port.
+    pub gateway_port: u16,
+    /// The website as the gateway sees it.
+    pub website: Arc<OneSession>,
     /// Cuts every connection of the gateway.
-    cut: Arc<tokio::sync::Notify>,
+    pub cuts: Arc<tokio::sync::Notify>,
 }
 
 impl Server {
     /// Cuts every connection of the gateway; new ones are taken at once.
     pub fn cut(&self) {
-        self.cut.notify_waiters();
+        self.cuts.notify_waiters();
     }
 }
 
+/// Starts them.
 pub async fn start() -> Server {
+    start_with(None).await
+}
+
+/// The same, with a STUN and TURN service.
+pub async fn start_with(service: Option<Service>) -> Server {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = certificate.signing_key.serialize_der().try_into().unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -78,7 +105,8 @@ pub async fn start() -> Server {
         .with_single_cert(vec![certificate.cert.der().clone()], key)
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(tls));
-    let gateway = Gateway::start(Arc::new(OneSession::default()), Limits::default(), None);
+    let website = Arc::new(OneSession::default());
+    let gateway = Gateway::start(Arc::clone(&website), Limits::default(), service);
     let list = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let sockets = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let gateway_port = sockets.local_addr().unwrap().port();
@@ -98,13 +126,13 @@ pub async fn start() -> Server {
             }
         }
     });
-    let cut = Arc::new(tokio::sync::Notify::new());
+    let cuts = Arc::new(tokio::sync::Notify::new());
     tokio::spawn({
-        let cut = Arc::clone(&cut);
+        let (gateway, cuts) = (Arc::clone(&gateway), Arc::clone(&cuts));
         async move {
             loop {
                 let (stream, _) = sockets.accept().await.unwrap();
-                let (tls, gateway, cut) = (tls.clone(), Arc::clone(&gateway), Arc::clone(&cut));
+                let (tls, gateway, cut) = (tls.clone(), Arc::clone(&gateway), Arc::clone(&cuts));
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
                     serve(gateway, stream, cut).await;
@@ -112,7 +140,7 @@ pub async fn start() -> Server {
             }
         }
     });
-    Server { anchors: certificate.cert.pem(), origin, gateway_port, cut }
+    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website, cuts }
 }
 
 async fn serve(
@@ -130,17 +158,17 @@ async fn serve(
     let socket = socket
         .map(|message| {
             message.map(|message| match message {
-                Socket::Binary(bytes) => SocketMessage::Frame(bytes),
-                Socket::Ping(_) | Socket::Pong(_) | Socket::Frame(_) | Socket::Close(_) => {
+                Message::Binary(bytes) => SocketMessage::Frame(bytes),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) | Message::Close(_) => {
                     SocketMessage::Ping
                 }
-                Socket::Text(_) => SocketMessage::Foreign,
+                Message::Text(_) => SocketMessage::Foreign,
             })
         })
         .with(|message: SocketMessage| async {
             Ok::<_, tokio_tungstenite::tungstenite::Error>(match message {
-                SocketMessage::Frame(bytes) => Socket::Binary(bytes),
-                SocketMessage::Ping | SocketMessage::Foreign => Socket::Ping(Default::default()),
+                SocketMessage::Frame(bytes) => Message::Binary(bytes),
+                SocketMessage::Ping | SocketMessage::Foreign => Message::Ping(Default::default()),
             })
         });
     let (sink, stream) = socket.split();
