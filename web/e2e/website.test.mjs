@@ -79,7 +79,7 @@ test('it answers with a charter in somebody else’s name, an old one, an unread
   for (const [detail, words, how] of cases) {
     change = how;
     if (detail === cases[0][0]) await met.technician.pickUp(met.session.id);
-    else await met.technician.page.getByRole('button', { name: 'Reconnect' }).click();
+    else await met.technician.at('session-lost').getByRole('button').click();
     await met.technician.page.locator(`[data-testid="session-lost-why"][data-detail="${detail}"]`).waitFor();
     await says(met, detail, words);
     if (detail === 'foreign_technician') await look(met.technician.page, 'console-foreign-technician');
@@ -87,7 +87,7 @@ test('it answers with a charter in somebody else’s name, an old one, an unread
   assert.equal(met.applet.count('technician_connected') + met.applet.count('charter_refused'), 0, met.applet.hostLog());
   // With a true answer it works.
   change = (own) => own;
-  await met.technician.page.getByRole('button', { name: 'Reconnect' }).click();
+  await met.technician.at('session-lost').getByRole('button').click();
   await met.applet.logged('technician_connected');
   await finish(met);
 });
@@ -175,7 +175,7 @@ for (const language of ['en_GB.UTF-8', 'de_DE.UTF-8']) {
 async function foreignPair() {
   const { folder } = await stack();
   const [certificate, key] = [join(folder, 'foreign.pem'), join(folder, 'foreign.key')];
-  await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', certificate]);
+  await must('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-addext', 'basicConstraints=critical,CA:FALSE', '-keyout', key, '-out', certificate]);
   return { certificate, key };
 }
 

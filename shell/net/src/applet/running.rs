@@ -503,7 +503,10 @@ impl Running {
 
     /// Tells what somebody on the way has done, when it is more than before; not more often than people can read it.
     async fn tell_interference(&mut self) -> Flow {
-        let Some(pairing) = &self.pairing else { return Flow::Continue(()) };
+        // Before that it is not known whether the two ends mean the same pairing.
+        let Some(pairing) = self.pairing.as_ref().filter(|pairing| pairing.is_confirmed()) else {
+            return Flow::Continue(());
+        };
         let now = pairing.interference();
         let (before, at) = self.interference;
         if now == before || at.is_some_and(|at| at.elapsed() < INTERFERENCE_EVERY) {

@@ -153,7 +153,7 @@ async fn a_newer_schema_is_left_alone() {
     tx.commit().await.unwrap();
     world.store.close().await.unwrap();
     let error = open_error(world.dir.path()).await;
-    assert!(matches!(error, OpenError::NewerSchema { found: 77, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::NewerSchema { found: 77, known: 3, .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -298,6 +298,8 @@ export interface components {
             id: string;
             /** @description The company's name. */
             name: string;
+            /** @description The region whose gateways its sessions go through. */
+            region: string;
         };
         /** @description A signed charter. */
         Charter: {
@@ -593,7 +595,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     gateways: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The account in the applet's tag; without it, or for one that does not exist, the gateways of the website's region are listed. */
+                account?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -607,6 +612,24 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayList"];
+                };
+            };
+            /** @description bad-request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no-gateway */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
                 };
             };
         };
@@ -1165,6 +1188,15 @@ export interface operations {
             };
             /** @description session-not-waiting, end-user-away, session-not-yours, session-ended */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description no-gateway */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

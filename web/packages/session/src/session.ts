@@ -283,6 +283,7 @@ export class ConsoleSession implements RemoteSession {
     } else {
       this.pauseAll();
       this.startOver();
+      this.answered();
       this.enter('waiting_for_applet', 'partner_lost');
     }
   }
@@ -294,7 +295,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private quieten(): void {
-    clearTimeout(this.patience);
+    if (this.welcomed) this.answered();
     this.typingSent = false;
     if (this.partnerTypes) this.partnerTyping(false);
   }
@@ -343,8 +344,14 @@ export class ConsoleSession implements RemoteSession {
 
   private await(): void {
     this.enter('securing');
+    // Interruptions and new tries do not prolong it: somebody may keep the answers back for ever.
+    this.patience ??= setTimeout(() => this.lose('no_answer'), PATIENCE);
+  }
+
+  /** Nothing is waited for any more. */
+  private answered(): void {
     clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.lose('no_answer'), PATIENCE);
+    this.patience = undefined;
   }
 
   private secured(code: string, transcript: Bytes): void {
@@ -393,7 +400,7 @@ export class ConsoleSession implements RemoteSession {
 
   /** Everything of the last pairing is gone: grants, requests, the picture. */
   private startOver(): void {
-    clearTimeout(this.patience);
+    if (this.welcomed) this.answered();
     this.consent.reset();
     this.welcomed = false;
     this.charterRefused = undefined;
@@ -495,7 +502,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   private welcome({ platform, version, language }: { platform: string; version: string; language: string }): void {
-    clearTimeout(this.patience);
+    this.answered();
     this.welcomed = true;
     this.connected();
     this.emitter.emit('peer', { platform, version, language });
@@ -548,6 +555,7 @@ export class ConsoleSession implements RemoteSession {
       this.away.end();
       this.pauseAll();
       this.startOver();
+      this.answered();
       this.enter('waiting_for_applet', reason === 'lost' ? 'partner_lost' : 'partner_closed');
     }
   }
@@ -574,7 +582,7 @@ export class ConsoleSession implements RemoteSession {
 
   private finish(state: 'lost' | 'ended', detail?: string): void {
     if (this.over) return;
-    clearTimeout(this.patience);
+    this.answered();
     this.found();
     this.linkCheck.end();
     this.away.end();
