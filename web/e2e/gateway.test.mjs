@@ -167,7 +167,8 @@ test('it replays, forges and splices: nothing arrives twice, nothing that is not
   const kept = [];
   let turn = 0;
   middle.tamper(({ from, message }) => {
-    if (!isSealed(message)) return [message];
+    // Forged once more on its way on, a forged packet would be the true one again.
+    if (from === 'gateway' || !isSealed(message)) return [message];
     kept.push({ from, message });
     turn += 1;
     const old = kept.find((one) => one.from === from)?.message;
@@ -193,11 +194,15 @@ test('it replays, forges and splices: nothing arrives twice, nothing that is not
   await end(met);
 });
 
+/** A sealed frame of so many bytes holds more than an acknowledgement or a ping. */
+const SAYS_SOMETHING = 100;
+
 test('it drops: the next answer to a ping shows it, what was dropped arrives after all, in its order, and both reports say so', async () => {
   const met = await meet({ control: true });
   const dropped = { console: 0, applet: 0 };
   middle.tamper(({ from, message }) => {
-    if (from === 'gateway' || !isSealed(message) || dropped[from] >= 3) return [message];
+    // What only acknowledges is not missed: the next acknowledgement says the same.
+    if (from === 'gateway' || !isSealed(message) || message.length < SAYS_SOMETHING || dropped[from] >= 3) return [message];
     dropped[from] += 1;
     return [];
   });
