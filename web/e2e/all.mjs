@@ -15,6 +15,7 @@ import './ends.test.mjs';
 import './hostile.test.mjs';
 import './turn.test.mjs';
 import './gateway.test.mjs';
+import './website.test.mjs';
 import './store.test.mjs';
 import './pages.test.mjs';
 import './sign-off.test.mjs';

