@@ -11,7 +11,7 @@ import { Typewriter } from '../../web/e2e/stack/desktop.mjs';
 import { sleep, until } from '../../web/e2e/stack/processes.mjs';
 
 /** A path must have been found by then, counted from the pick-up. */
-const SEARCH_MS = 20_000;
+const SEARCH_MS = 40_000;
 
 /** The server is somewhere in the internet: twenty milliseconds there and back. */
 const USUAL = { server: 'delay=10ms' };
