@@ -31,6 +31,9 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
 /// between them: a goodbye that overtakes the reason for it would leave the console without one.
 const HEARD_OUT: Duration = Duration::from_millis(1500);
+/// A technician who leaves after so long without a secure connection has given up on it: the console's own twenty seconds
+/// begin a little earlier than those of the applet.
+const GIVEN_UP: Duration = Duration::from_secs(18);
 /// Reports that wait for the next connection.
 const KEPT_REPORTS: usize = 64;
 
@@ -69,6 +72,9 @@ pub(super) struct Running {
     started: Instant,
     out: Option<Outbound>,
     paths: Paths,
+    /// When the first commitment came of a technician whose handshakes have not got done since. Each interruption begins a new
+    /// one, so a pairing's own time says nothing of how long the technician has been tried to be met.
+    unsecured: Option<Moment>,
     /// What the applet was told of interference in this pairing, and when.
     interference: (Interference, Option<Instant>),
     departures: Departures,
@@ -95,6 +101,7 @@ impl Running {
             started: Instant::now(),
             out: None,
             paths: Paths::new(),
+            unsecured: None,
             interference: (Interference::default(), None),
             departures,
         }
@@ -271,8 +278,13 @@ impl Running {
                 self.settle(Ok(())).await
             }
             Ok(FromGateway::PartnerLeft(reason)) => {
+                let since = self.unsecured.take();
                 self.end_pairing();
                 (self.returning, self.interrupted) = (false, false);
+                if since.is_some_and(|since| self.now().since(since) >= GIVEN_UP) {
+                    tracing::error!(reason = %Breach::Unfinished, "the connection is not secure");
+                    return self.tell(Event::Insecure(Insecure::Unfinished)).await;
+                }
                 self.tell(Event::PartnerLeft(reason)).await
             }
             Ok(FromGateway::Relaying(relaying)) => {
@@ -287,6 +299,9 @@ impl Running {
 
     async fn frame(&mut self, frame: &[u8]) -> Flow {
         let now = self.now();
+        if frame.first() == Some(&COMMIT) {
+            self.unsecured.get_or_insert(now);
+        }
         if self.returning {
             match frame.first() {
                 Some(&SEALED) => {
@@ -399,6 +414,7 @@ impl Running {
         }
         if let Err(breach) = result {
             let fresh = self.pairing.as_ref().is_some_and(|pairing| !pairing.is_confirmed());
+            self.unsecured = None;
             self.end_pairing();
             (self.returning, self.interrupted) = (false, false);
             let event = match Insecure::of(&breach) {
@@ -436,6 +452,7 @@ impl Running {
                 Flow::Continue(())
             }
             Happening::Confirmed(code) => {
+                self.unsecured = None;
                 (self.broken, self.interrupted) = (None, false);
                 self.tell(Event::Paired(code)).await
             }
