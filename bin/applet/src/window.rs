@@ -73,6 +73,7 @@ macro_rules! dress {
 mod connection;
 mod main_window;
 mod place;
+mod platform;
 mod prompt;
 
 /// How long a notice stays when nobody closes it.
@@ -118,6 +119,7 @@ struct Stage {
 /// # Errors
 /// When the toolkit cannot open a window.
 pub fn open(look: Look, operator: &str, say: mpsc::Sender<FromWindow>) -> Result<(), slint::PlatformError> {
+    platform::install()?;
     let main = MainWindow::new()?;
     let texts = look.texts;
     dress!(main, look);
@@ -156,6 +158,7 @@ pub fn open(look: Look, operator: &str, say: mpsc::Sender<FromWindow>) -> Result
 /// # Errors
 /// When the toolkit cannot open a window.
 pub fn notice(look: Look, heading: &str, detail: &str) -> Result<(), slint::PlatformError> {
+    platform::install()?;
     let main = MainWindow::new()?;
     dress!(main, look);
     main.set_window_title(look.texts.title_plain.into());
