@@ -24,10 +24,10 @@ use sparing::Ratios;
 
 /// Most pixels of a picture (8192 × 8192); more than any desktop has, little enough for every counter.
 pub(crate) const MAX_PIXELS: usize = 1 << 26;
-/// Compressed size the encoder aims for.
-const PIECE: usize = 256 * 1024;
+/// Compressed size the encoder aims for: small enough that the viewer unpacks one piece while the next is on its way.
+const PIECE: usize = 64 * 1024;
 /// Uncompressed size of a piece at least and at most, whatever the last pieces compressed to.
-const RAW_PIECE: std::ops::RangeInclusive<usize> = 512 * 1024..=4 * 1024 * 1024;
+const RAW_PIECE: std::ops::RangeInclusive<usize> = 512 * 1024..=1024 * 1024;
 /// Changed pixels below which nobody looks for moves: a line of typing.
 const WORTH_A_SEARCH: usize = 4096;
 /// Most bytes of a frame of video: it must fit into an update whatever zstd makes of it.
