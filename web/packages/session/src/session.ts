@@ -473,6 +473,7 @@ export class ConsoleSession implements RemoteSession {
         return;
       case 'monitors':
         this.monitor = message.chosen;
+        if (this.consent.has('desktop_view')) this.view?.expect(message.list, message.chosen);
         this.emitter.emit('monitors', message.list, message.chosen);
         return;
       case 'charter':

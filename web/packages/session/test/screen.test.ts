@@ -66,6 +66,35 @@ function update(number: number, base: number, raw: Uint8Array, more = false, wid
   return { number, base, width, height, more, rawLength: raw.length, operationsZstd: zstdOf(raw) };
 }
 
+const monitor = (id: number, x: number, y: number, width: number, height: number) => ({ id, x, y, width, height });
+
+test('memory for the first picture is made beforehand, and made anew when it has another size', () => {
+  const { view, surface, said } = viewer();
+  view.expect([monitor(0, 0, 0, 33, 21), monitor(1, 33, -4, 10, 30)], 0);
+  expect(said).toEqual(['size 33 21']);
+  view.apply(update(1, 0, encodeOperations([solid(0, 0, 33, 21)])));
+  expect(said).toEqual(['size 33 21', 'seen 1']);
+  expect(surface.shown.subarray(0, 4)).toEqual(Uint8Array.of(1, 2, 3, 255));
+  // A picture is shown: whatever comes next speaks for itself.
+  view.expect([monitor(0, 0, 0, 33, 21), monitor(1, 33, -4, 10, 30)], 255);
+  expect(said.length).toBe(2);
+  view.closed();
+  view.expect([monitor(0, 0, 0, 33, 21), monitor(1, 33, -4, 10, 30)], 255);
+  expect(said.at(-1)).toBe('size 43 30');
+  view.apply(update(1, 0, encodeOperations([solid(0, 0, 33, 21)])));
+  expect(said.slice(-2)).toEqual(['size 33 21', 'seen 1']);
+});
+
+test.each([
+  ['no monitor of that id', [monitor(0, 0, 0, 33, 21)], 3],
+  ['no monitor at all', [], 255],
+  ['more than can be shown', [monitor(0, 0, 0, 65535, 65535)], 0],
+])('%s: nothing is made', (_, list, chosen) => {
+  const { view, said } = viewer();
+  view.expect(list, chosen);
+  expect(said).toEqual([]);
+});
+
 const solid = (x: number, y: number, width: number, height: number): Operation => {
   return { kind: 'solid', to: { x, y, width, height }, colour: [1, 2, 3] };
 };

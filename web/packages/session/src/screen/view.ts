@@ -3,7 +3,8 @@
 // draws on a `Surface`.
 import { type CursorShape, type ScreenUpdate } from '../wire/screen';
 import { emptyScene, Films, type OpenFilm, type Scene, type Still } from './films';
-import { Picture, type Rectangle, ScreenError } from './picture';
+import { MAX_PIXELS, Picture, type Rectangle, ScreenError } from './picture';
+import { type Placed, sizeOf } from './size';
 import { MAX_RAW, type Zstd, ZstdError } from './zstd';
 
 /** Where pictures are drawn; a canvas in the browser. */
@@ -83,6 +84,12 @@ export class ScreenView {
     this.decoding = false;
     this.queue = [];
     this.queuedBytes = 0;
+  }
+
+  /** The first picture of this monitor is about to come: the memory for it is made while it is on its way. */
+  expect(list: readonly Placed[], chosen: number): void {
+    const { width, height } = sizeOf(list, chosen);
+    if (this.picture === undefined && width > 0 && height > 0 && width * height <= MAX_PIXELS) this.make(width, height);
   }
 
   /** The technician no longer may see it. */
@@ -193,12 +200,17 @@ export class ScreenView {
     if (picture?.width === width && picture.height === height) {
       picture.blacken();
     } else {
-      picture = new Picture(width, height);
-      this.picture = picture;
-      this.surface.resize(picture.pixels, width, height);
-      this.events.size(width, height);
+      picture = this.make(width, height);
     }
     this.dirty = [{ x: 0, y: 0, width, height }];
+    return picture;
+  }
+
+  private make(width: number, height: number): Picture {
+    const picture = new Picture(width, height);
+    this.picture = picture;
+    this.surface.resize(picture.pixels, width, height);
+    this.events.size(width, height);
     return picture;
   }
 
