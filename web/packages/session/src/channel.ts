@@ -21,6 +21,11 @@ import { encodeSealFrame, SEAL_KIND } from './wire/seal';
 const SILENCE = 10_000;
 /** A direct path that does not answer for so long is given up, while the gateway's does: sooner than the browser would. */
 const DIRECT_SILENCE = 5000;
+/**
+ * After so many milliseconds the search for a direct path begins: it takes the page several to make ready, and the first words of a pairing,
+ * for which a person waits, go before it.
+ */
+const SEARCH_AFTER = 40;
 /** News of the path are told this often at most, in milliseconds: they are looked for with each packet. */
 const TELL_EVERY = 200;
 export interface ChannelOptions extends GatewayOptions {
@@ -75,6 +80,7 @@ export class Channel {
   /** Seal and link of the pairing; `undefined`: there is none. */
   private traffic: Traffic | undefined;
   private direct: Direct | undefined;
+  private searching: ReturnType<typeof setTimeout> | undefined;
   private servers: Relaying | undefined;
   /** Whether `interrupted` was told and `resumed` was not. */
   private away = false;
@@ -345,7 +351,8 @@ export class Channel {
     };
     this.direct = this.options.direct(host);
     if (this.servers !== undefined) this.direct.relaying(this.servers);
-    this.direct.begin();
+    const { direct } = this;
+    this.searching = setTimeout(() => direct.begin(), SEARCH_AFTER);
   }
 
   private frame(bytes: Bytes): void {
@@ -504,6 +511,7 @@ export class Channel {
     this.toldAt = -TELL_EVERY;
     clearTimeout(this.telling);
     this.telling = undefined;
+    clearTimeout(this.searching);
     this.traffic = undefined;
     this.direct = undefined;
     direct?.close();
