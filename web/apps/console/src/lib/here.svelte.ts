@@ -10,5 +10,7 @@ export const here = {
   },
   go(to: Route): void {
     location.hash = routeHref(to);
+    // Now, and not when the browser gets round to saying so.
+    route = parseRoute(location.hash);
   },
 };

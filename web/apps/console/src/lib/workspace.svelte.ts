@@ -61,6 +61,8 @@ export class Workspace {
   #off: (() => void)[] = [];
   #keeper: ChatKeeper;
   #opening = false;
+  /** The tab is gone; an answer that comes now opens nothing. */
+  #closed = false;
 
   constructor(session: Session) {
     this.id = session.id;
@@ -76,14 +78,21 @@ export class Workspace {
     );
   }
 
-  /** Opens the link; with the answer of a pick-up, or else by asking for the connection again. */
-  async open(connection?: Connection): Promise<void> {
+  /**
+   * Opens the link; with the answer of a pick-up that may still be on its way, or else by asking for the connection again. Whoever picks up
+   * and is refused (`undefined`) closes this.
+   */
+  async open(pickedUp?: Promise<Connection | undefined>): Promise<void> {
     if (this.#opening || this.ended) return;
     this.#opening = true;
     this.problem = undefined;
     this.link = 'connecting';
-    if (connection) this.#start(connection);
-    else await this.#reopen();
+    if (pickedUp === undefined) {
+      await this.#reopen();
+    } else {
+      const connection = await pickedUp;
+      if (connection) this.#start(connection);
+    }
     this.#opening = false;
   }
 
@@ -100,6 +109,7 @@ export class Workspace {
   }
 
   #start(connection: Connection): void {
+    if (this.#closed) return;
     this.#drop();
     this.consent = { desktop_view: 'none', remote_control: 'none' };
     const { status } = account;
@@ -282,6 +292,7 @@ export class Workspace {
 
   /** Closes the link without ending the session. */
   close(): void {
+    this.#closed = true;
     this.#drop();
   }
 

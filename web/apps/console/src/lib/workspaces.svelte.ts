@@ -11,8 +11,8 @@ export const workspaces = {
   find(id: string): Workspace | undefined {
     return list.find((workspace) => workspace.id === id);
   },
-  /** Opens a tab, or answers with the one that is open. */
-  open(session: Session, connection?: Connection): Workspace {
+  /** Opens a tab, or answers with the one that is open. The connection may still be on its way; `undefined` when there will be none. */
+  open(session: Session, connection?: Promise<Connection | undefined>): Workspace {
     const known = workspaces.find(session.id);
     if (known) return known;
     const workspace = new Workspace(session);
