@@ -94,6 +94,19 @@
     clearInterval(timer);
     return { frames: B.frames, refreshes: B.refreshes, torn: B.torn };
   };
+  // When an element that fits comes to be in the page, by performance.now(); null when it does not.
+  B.match = (css, milliseconds) => new Promise((resolve) => {
+    const look = () => {
+      if (!document.querySelector(css)) return;
+      watch.disconnect();
+      clearTimeout(late);
+      resolve(performance.now());
+    };
+    const watch = new MutationObserver(look);
+    const late = setTimeout(() => { watch.disconnect(); resolve(null); }, milliseconds);
+    watch.observe(document, { subtree: true, childList: true, attributes: true });
+    look();
+  });
   // Waits for a whole picture: strip, block and the task bar at the bottom. Returns the wall clock.
   B.whole = (milliseconds, [width, height]) => new Promise((resolve) => {
     const start = performance.now();
