@@ -3,6 +3,7 @@
 mod activity;
 mod cells;
 mod moves;
+mod outlet;
 mod owed;
 mod pack;
 mod regions;
@@ -17,6 +18,7 @@ use crate::{Allowance, Frame, Rect, Video, VideoError, max_raw};
 use activity::Activity;
 use cells::Cells;
 use moves::Search;
+use outlet::Outlet;
 use owed::Owed;
 use pack::Packer;
 use regions::Regions;
@@ -199,6 +201,35 @@ impl Encoder {
         allowance: Option<Allowance>,
         now: Moment,
     ) -> Result<Vec<ScreenUpdate>, EncodeError> {
+        let mut updates = Vec::new();
+        self.encode_each(frame, damage, allowance, now, &mut |update| updates.push(update))?;
+        Ok(updates)
+    }
+
+    /// The same, each update being handed on as soon as it is packed. After an error a part of them may have gone; the next call then
+    /// begins anew.
+    pub fn encode_each(
+        &mut self,
+        frame: Frame<'_>,
+        damage: &[Rect],
+        allowance: Option<Allowance>,
+        now: Moment,
+        hand_on: &mut dyn FnMut(ScreenUpdate),
+    ) -> Result<(), EncodeError> {
+        let mut updates = Outlet::new(hand_on);
+        self.encode_into(frame, damage, allowance, now, &mut updates)?;
+        updates.finish();
+        Ok(())
+    }
+
+    fn encode_into(
+        &mut self,
+        frame: Frame<'_>,
+        damage: &[Rect],
+        allowance: Option<Allowance>,
+        now: Moment,
+        updates: &mut Outlet<'_>,
+    ) -> Result<(), EncodeError> {
         let bounds = frame.bounds();
         if bounds.area() > MAX_PIXELS {
             return Err(EncodeError::TooLarge { width: frame.width(), height: frame.height() });
@@ -209,7 +240,7 @@ impl Encoder {
         let fresh = self.fresh || resized;
         // Until all of it is out, the viewer cannot be said to hold `shown`.
         self.fresh = true;
-        let updates = if fresh {
+        if fresh {
             (self.width, self.height) = (frame.width(), frame.height());
             self.shown.clear();
             self.shown.resize(bounds.area(), 0);
@@ -219,30 +250,26 @@ impl Encoder {
                 self.activity.reset(self.width, self.height);
             }
             if allowance.is_some() {
-                self.ground(frame)?
+                self.ground(frame, updates)?;
             } else {
                 self.cells.collect(frame, &self.shown, &[bounds], &[]);
-                self.pack(frame, true)?
+                self.pack(frame, true, updates)?;
             }
         } else {
             match self.change(frame, damage, now) {
                 Ok(ended) => match allowance {
-                    Some(allowance) => self.pack_within(frame, allowance, &ended, now)?,
-                    None => self.pack(frame, false)?,
+                    Some(allowance) => self.pack_within(frame, allowance, &ended, now, updates)?,
+                    None => self.pack(frame, false, updates)?,
                 },
                 Err(error) => {
                     // Everything anew, exactly, and without video from now on.
                     (self.video, self.video_failed) = (None, Some(error));
-                    return self.encode_within(frame, damage, allowance, now);
+                    return self.encode_into(frame, damage, allowance, now, updates);
                 }
             }
-        };
-        let mut updates = updates;
-        if let Some(last) = updates.last_mut() {
-            last.more = false;
         }
         self.fresh = false;
-        Ok(updates)
+        Ok(())
     }
 
     /// Collects what changed or is owed, apart from what is video; begins, goes on with and ends video. Returns where video ended.
@@ -290,26 +317,24 @@ impl Encoder {
     }
 
     /// Packs all that changed.
-    fn pack(&mut self, frame: Frame<'_>, fresh: bool) -> Result<Vec<ScreenUpdate>, EncodeError> {
-        let mut updates = Vec::new();
+    fn pack(&mut self, frame: Frame<'_>, fresh: bool, updates: &mut Outlet<'_>) -> Result<(), EncodeError> {
         let limit = max_raw(self.width, self.height);
         for index in 0..self.cells.changed().len() {
             let area = self.cells.changed()[index];
             self.packer.tile(frame, area);
             self.hold(frame, area);
             if self.packer.len() >= self.raw_piece.min(limit / 2) {
-                self.flush(&mut updates, fresh)?;
+                self.flush(updates, fresh)?;
             }
         }
         if fresh && updates.is_empty() && self.packer.len() == 0 {
             self.packer.solid(frame.bounds(), 0);
         }
-        self.flush(&mut updates, fresh)?;
-        Ok(updates)
+        self.flush(updates, fresh)
     }
 
     /// Compresses what the packer holds into one update, or more when it compresses badly.
-    fn flush(&mut self, updates: &mut Vec<ScreenUpdate>, fresh: bool) -> Result<(), EncodeError> {
+    fn flush(&mut self, updates: &mut Outlet<'_>, fresh: bool) -> Result<(), EncodeError> {
         let ends = std::mem::take(&mut self.packer.ends);
         let mut from = 0;
         let mut count = ends.len();

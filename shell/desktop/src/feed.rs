@@ -175,15 +175,13 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
                 }
                 continue;
             }
-            let updates = self.updates()?;
-            let Some(last) = updates.last().map(|update| update.number) else { continue };
-            let bytes = updates.iter().map(|update| update.operations_zstd.len()).sum();
-            self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
-            self.timings.captured(self.taken, last, self.now());
-            for update in updates {
-                if !self.say(Message::ScreenUpdate(update)) {
-                    return Ok(());
-                }
+            let (last, bytes, heard) = self.updates()?;
+            if !heard {
+                return Ok(());
+            }
+            if let Some(last) = last {
+                self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
+                self.timings.captured(self.taken, last, self.now());
             }
         }
     }
@@ -214,8 +212,8 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         self.timings.report(now)
     }
 
-    /// Captures and encodes.
-    fn updates(&mut self) -> Result<Vec<ScreenUpdate>, DesktopError> {
+    /// Captures, encodes, and hands every update out as soon as it is there. The last one's number, their bytes in all, and whether to go on.
+    fn updates(&mut self) -> Result<(Option<u32>, usize, bool), DesktopError> {
         if let Some(since) = self.withheld_since.take() {
             self.encoder.withheld(since.elapsed());
         }
@@ -226,17 +224,25 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         let (start, now) = (Instant::now(), self.now());
         let wait = self.painted_since.take().map_or(Duration::ZERO, |since| start - since);
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
-        let Some(picture) = picture else { return Ok(Vec::new()) };
+        let Some(picture) = picture else { return Ok((None, 0, true)) };
         let capture = start.elapsed();
-        let updates =
-            self.encoder.encode_within(picture.frame, &picture.damage, self.pacer.allowance(), now)?;
-        let encode = start.elapsed() - capture;
+        let (mut last, mut bytes, mut heard, mut saying) = (None, 0, true, Duration::ZERO);
+        let (orders, send) = (&self.orders, &mut self.send);
+        let mut hand_on = |update: ScreenUpdate| {
+            (last, bytes) = (Some(update.number), bytes + update.operations_zstd.len());
+            let began = Instant::now();
+            heard = heard && !orders.stop.load(Ordering::Acquire) && send(Message::ScreenUpdate(update));
+            saying += began.elapsed();
+        };
+        let allowance = self.pacer.allowance();
+        self.encoder.encode_each(picture.frame, &picture.damage, allowance, now, &mut hand_on)?;
+        let encode = start.elapsed().saturating_sub(capture + saying);
         self.taken = Taken { wait, capture, encode };
         self.pacer.worked(capture + encode, self.now());
         if let Some(error) = self.encoder.video_failure() {
             tracing::warn!(%error, "everything is sent exactly from now on");
         }
-        Ok(updates)
+        Ok((last, bytes, heard))
     }
 
     /// How long to wait at most: until the next capture may be taken, or a film is over.

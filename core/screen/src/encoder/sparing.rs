@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use belay_wire::Moment;
-use belay_wire::message::ScreenUpdate;
 
 use crate::coarse::{enlarge, reduce};
 use crate::line::Allowance;
 use crate::{Frame, Rect};
 
 use super::cells::SIDE;
+use super::outlet::Outlet;
 use super::{EncodeError, Encoder};
 
 /// What would take longer than this exactly goes coarsely first.
@@ -45,14 +45,12 @@ impl Default for Ratios {
 impl Encoder {
     /// The first update where the way carries little: everything in the colour that is most frequent. It is small, so that it also
     /// tells how long the way is.
-    pub(super) fn ground(&mut self, frame: Frame<'_>) -> Result<Vec<ScreenUpdate>, EncodeError> {
+    pub(super) fn ground(&mut self, frame: Frame<'_>, updates: &mut Outlet<'_>) -> Result<(), EncodeError> {
         let colour = most_frequent(frame);
         self.packer.solid(frame.bounds(), colour);
         self.shown.fill(colour);
         self.owed.all();
-        let mut updates = Vec::new();
-        self.flush(&mut updates, true)?;
-        Ok(updates)
+        self.flush(updates, true)
     }
 
     /// Packs what the allowance permits; the rest stays owed. `ended` are places that must not show what was there before.
@@ -62,33 +60,32 @@ impl Encoder {
         allowance: Allowance,
         ended: &[Rect],
         now: Moment,
-    ) -> Result<Vec<ScreenUpdate>, EncodeError> {
+        updates: &mut Outlet<'_>,
+    ) -> Result<(), EncodeError> {
         let (known, new): (Vec<Rect>, Vec<Rect>) =
             self.cells.changed().iter().partition(|area| self.owed.is_sketched(**area));
         let uncovered = |area: &Rect| ended.iter().any(|place| !place.intersection(*area).is_empty());
         let (urgent, new): (Vec<Rect>, Vec<Rect>) = new.into_iter().partition(uncovered);
         self.level = if allowance.rate < DEAR_BELOW { LEVEL_DEAR } else { LEVEL_SPARING };
-        let mut updates = Vec::new();
         if !urgent.is_empty() {
             let unlimited = Allowance { bytes: usize::MAX, ..allowance };
-            self.new_places(frame, urgent, unlimited, now, &mut updates)?;
+            self.new_places(frame, urgent, unlimited, now, updates)?;
         }
         let quiet = new.is_empty() && updates.is_empty() && self.packer.len() == 0;
         if !new.is_empty() {
-            self.newest_first(frame, new, allowance, now, &mut updates)?;
+            self.newest_first(frame, new, allowance, now, updates)?;
         }
         let due = quiet || now.since(self.refined) >= REFINE_EVERY;
         if due && !known.is_empty() {
             let mut known = known;
             self.owed.sort(&mut known, now);
             let bytes = if quiet { allowance.bytes } else { allowance.bytes / 2 };
-            self.exactly(frame, known, bytes, &mut updates)?;
+            self.exactly(frame, known, bytes, updates)?;
             self.refined = now;
         } else {
             known.iter().for_each(|area| self.owed.put(*area));
         }
-        self.flush(&mut updates, false)?;
-        Ok(updates)
+        self.flush(updates, false)
     }
 
     /// What the viewer knows nothing of: a letter that was painted just now does not wait until a page is there coarsely.
@@ -98,7 +95,7 @@ impl Encoder {
         areas: Vec<Rect>,
         mut allowance: Allowance,
         now: Moment,
-        updates: &mut Vec<ScreenUpdate>,
+        updates: &mut Outlet<'_>,
     ) -> Result<(), EncodeError> {
         let (just, before): (Vec<Rect>, Vec<Rect>) =
             areas.into_iter().partition(|area| self.owed.is_new(*area, now));
@@ -123,7 +120,7 @@ impl Encoder {
         mut areas: Vec<Rect>,
         allowance: Allowance,
         now: Moment,
-        updates: &mut Vec<ScreenUpdate>,
+        updates: &mut Outlet<'_>,
     ) -> Result<(), EncodeError> {
         let time = self.price(frame, &areas)? as f64 / allowance.rate;
         if time > COARSE_FROM {
@@ -165,7 +162,7 @@ impl Encoder {
         frame: Frame<'_>,
         mut areas: Vec<Rect>,
         bytes: usize,
-        updates: &mut Vec<ScreenUpdate>,
+        updates: &mut Outlet<'_>,
     ) -> Result<(), EncodeError> {
         let (before, ends) = (self.packer.len(), self.packer.ends.len());
         let (mut count, mut most) = (0, usize::MAX);
@@ -209,7 +206,7 @@ impl Encoder {
         frame: Frame<'_>,
         areas: Vec<Rect>,
         allowance: Allowance,
-        updates: &mut Vec<ScreenUpdate>,
+        updates: &mut Outlet<'_>,
     ) -> Result<(), EncodeError> {
         let shift = if allowance.rate < QUARTER_BELOW { 2 } else { 1 };
         let (before, mut spent) = (self.packer.len(), 0);
@@ -257,7 +254,7 @@ impl Encoder {
     }
 
     /// An update may be only so long before it is unpacked.
-    fn flush_if_full(&mut self, updates: &mut Vec<ScreenUpdate>) -> Result<(), EncodeError> {
+    fn flush_if_full(&mut self, updates: &mut Outlet<'_>) -> Result<(), EncodeError> {
         let limit = crate::max_raw(self.width, self.height) / 4;
         if self.packer.len() >= limit { self.flush(updates, false) } else { Ok(()) }
     }

@@ -21,6 +21,12 @@ export interface Line {
 }
 export type EndedBy = 'end_user' | 'technician' | 'system' | 'lost';
 
+/**
+ * Milliseconds between a decision and its showing in the page: the page is busy for several with the showing, and what the decision has
+ * the link send – open the screen – is sealed and gone before.
+ */
+const AFTER_SENDING = 2;
+
 export class Workspace {
   readonly id: string;
   readonly canvas = document.createElement('canvas');
@@ -139,7 +145,7 @@ export class Workspace {
       remote.on('chat', (line) => this.#received(line)),
       remote.on('path', (path) => (this.path = path)),
       remote.on('typing', (typing) => (this.typing = typing)),
-      remote.on('consent', (right, state) => (this.consent[right] = state)),
+      remote.on('consent', (right, state) => setTimeout(() => this.#consented(remote, right, state), AFTER_SENDING)),
       remote.on('denied', (right) => (this.denied = right)),
       remote.on('monitors', (list, chosen) => {
         this.monitors = list;
@@ -150,6 +156,10 @@ export class Workspace {
       remote.on('security_code', (code, verified) => this.#codeMade(code, verified)),
       remote.on('ended', (by) => (by === 'lost' ? void this.#turnedAway() : this.#finish(by))),
     ];
+  }
+
+  #consented(by: RemoteSession, right: Right, state: ConsentState): void {
+    if (this.#remote === by && this.link !== 'lost') this.consent[right] = state;
   }
 
   /** Another ticket for a link that cannot come back with its own. */
