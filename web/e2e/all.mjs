@@ -8,6 +8,7 @@ import './admission.test.mjs';
 import './walk.test.mjs';
 import './input.test.mjs';
 import './path.test.mjs';
+import './sockets.test.mjs';
 import './film.test.mjs';
 import './timings.test.mjs';
 import './monitors.test.mjs';

@@ -72,6 +72,8 @@ test('the secret reaches the applet, no request carries it, and both screens say
   await sleep(SAFETY_DELAY_MS + 400);
   await desktop.key('Escape');
   const raw = Buffer.from(secret, 'base64url').toString('latin1');
+  // What the page's worker sends is seen too: the gateway was greeted by it.
+  assert.ok(met.sent().some((what) => what.includes('belay-gateway/1')), 'the sockets were not looked at');
   for (const what of met.sent()) assert.ok(!what.includes(secret) && !what.includes(raw), 'the secret was sent');
   assert.ok(!readFileSync(server.log, 'latin1').includes(secret));
   assert.ok(!applet.hostLog().includes(secret));

@@ -13,6 +13,10 @@ const FLAGS = [
 ];
 
 export class Console {
+  /** Of all WebSockets since the page was opened: bytes, and messages. */
+  received = 0;
+  messages = 0;
+
   /** `program` may stand for the real browser; `reachable` are hosts besides this computer that may be asked for. */
   static async open(folder, { program = process.env.BELAY_E2E_CHROMIUM ?? '/usr/bin/chromium', reachable = [] } = {}) {
     const one = new Console();
@@ -24,6 +28,8 @@ export class Console {
     });
     one.processes = withCommandLine(profile);
     one.page = one.browser.pages()[0] ?? await one.browser.newPage();
+    // Also those of the page's workers. The browser tells it of every socket, whether somebody counts or not.
+    one.page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => { one.received += payload.length; one.messages += 1; }));
     await one.page.addInitScript({ path: fileURLToPath(new URL('page.js', import.meta.url)) });
     return one;
   }

@@ -97,18 +97,19 @@ export async function latency(bench, count, press, mode = 'latency') {
 
 /** One workload: what is seen of it, how old, at what price. */
 export async function workload(bench, name, duration) {
-  const { console: { page }, desk, roles } = bench;
+  const { console: viewer, desk, roles } = bench;
+  const { page } = viewer;
   await desk.ask('still', 'still');
   await sleep(1500);
   await quiet(roles);
   const offset = await page.evaluate(() => window.__bench.offset());
   desk.painted.clear();
   await page.evaluate(() => window.__bench.start('frames'));
-  const received = () => page.evaluate(() => [window.__bench.received, window.__bench.messages]);
-  const [before, start, cpu] = [await received(), Date.now(), watch(roles)];
+  const received = () => [viewer.received, viewer.messages];
+  const [before, start, cpu] = [received(), Date.now(), watch(roles)];
   const end = await desk.ask(`wl ${name} ${duration} 42`, 'end', duration * 1000 + 20_000);
   await sleep(300);
-  const [used, after, time] = [cpu(), await received(), (Date.now() - start) / 1000];
+  const [used, after, time] = [cpu(), received(), (Date.now() - start) / 1000];
   const seen = await page.evaluate(() => window.__bench.stop());
   const frames = seen.frames.filter(([, frame]) => frame > 0 && desk.painted.has(frame));
   const ages = frames.map(([at, frame]) => at + offset - desk.painted.get(frame));

@@ -1,16 +1,7 @@
-// Injected into every page before its own scripts: counts bytes, notes input, reads pixels. It knows no product.
+// Injected into every page before its own scripts: notes input, reads pixels. It knows no product.
 (() => {
   if (window.__bench) return;
-  const B = (window.__bench = { received: 0, messages: 0, inputs: [], changes: [], frames: [], refreshes: 0, torn: 0, surface: null, mode: null });
-  const Socket = window.WebSocket;
-  const length = (data) => (typeof data === 'string' ? data.length : (data?.byteLength ?? data?.size ?? 0));
-  window.WebSocket = new Proxy(Socket, {
-    construct(target, words) {
-      const socket = new target(...words);
-      socket.addEventListener('message', (event) => { B.received += length(event.data); B.messages += 1; });
-      return socket;
-    },
-  });
+  const B = (window.__bench = { inputs: [], changes: [], frames: [], refreshes: 0, torn: 0, surface: null, mode: null });
   // Not mousedown: a page that handles the pointer's events itself may suppress it.
   for (const kind of ['keydown', 'pointerdown']) window.addEventListener(kind, (event) => B.inputs.push([kind, event.timeStamp]), true);
 

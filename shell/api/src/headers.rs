@@ -42,6 +42,8 @@ impl StrictHeaders {
             // even to their own origin. Other sites learn nothing either way.
             (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
             (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+            // Together with the line before: shared memory, by which the console's sockets reach it.
+            (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
             (
                 HeaderName::from_static("cross-origin-resource-policy"),
                 HeaderValue::from_static("same-origin"),

@@ -17,6 +17,7 @@ export default defineConfig(({ mode }) => ({
   plugins: [svelte({ configFile: false }), ...(mode === 'mock' ? [mockApi()] : [])],
   resolve: mode === 'mock' ? { alias: { '@belay/session': fakeSession } } : {},
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  worker: { format: 'es' },
   preview: { headers: { 'content-security-policy': contentSecurityPolicy } },
   test: { name: 'console', environment: 'node', include: ['test/**/*.test.ts'] },
 }));

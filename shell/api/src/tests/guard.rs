@@ -87,6 +87,7 @@ async fn strict_headers_are_on_everything() {
         assert_eq!(answer.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(answer.headers[header::REFERRER_POLICY], "same-origin");
         assert_eq!(answer.headers["cross-origin-opener-policy"], "same-origin");
+        assert_eq!(answer.headers["cross-origin-embedder-policy"], "require-corp");
         assert_eq!(answer.headers["cross-origin-resource-policy"], "same-origin");
         assert!(answer.headers.contains_key("permissions-policy"));
         assert!(answer.headers.contains_key(header::CACHE_CONTROL));

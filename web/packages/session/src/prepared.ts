@@ -1,6 +1,7 @@
 // A connection to a gateway that is made beforehand, while the pointer is on its way to the button that needs it: three
 // round trips that nobody waits for. Nothing is said on it before it is used.
 import { type Connect, gatewayUrl, type Socket } from './gateway';
+import { openSocket } from './sockets';
 import { SUBPROTOCOL } from './wire/gateway';
 
 /** A connection that is not used within so many milliseconds is closed; the gateway waits five seconds for a first word. */
@@ -46,7 +47,7 @@ function usable({ readyState }: Socket): boolean {
   return readyState === CONNECTING || readyState === OPEN;
 }
 
-const shared = new Prepared((url, subprotocol) => new WebSocket(url, subprotocol));
+const shared = new Prepared(openSocket);
 
 /** Connects to a gateway that is about to be needed. Never fails. */
 export function prepareGateway(address: string): void {

@@ -3,6 +3,7 @@ import { Picture, type Rectangle } from './screen/picture';
 import { browserFilms } from './screen/webcodecs';
 import { sharedZstd } from './screen/zstd';
 import { Seal } from './seal';
+import { startSockets } from './sockets';
 import { type Bytes } from './wire/codec';
 
 const SIDE = 256;
@@ -12,6 +13,7 @@ const TINY_ZSTD = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 4, 0x21, 0, 0, 0, 
 
 /** To be called while the technician is still reading the list. Takes some tens of milliseconds; never fails. */
 export async function warmUp(): Promise<void> {
+  startSockets();
   try {
     const zstd = await sharedZstd();
     for (let round = 0; round < ROUNDS; round += 1) zstd.decode(TINY_ZSTD, 4);

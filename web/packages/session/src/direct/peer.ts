@@ -1,4 +1,5 @@
 // What is used of WebRTC, so that a test can bring its own, and how a browser is asked for it.
+import { keepChannel } from '../sockets';
 import { type Relaying } from '../wire/gateway';
 
 /** What is used of an `RTCDataChannel`. */
@@ -41,7 +42,13 @@ export const CHANNEL: RTCDataChannelInit = { negotiated: true, id: 0, ordered: f
 /** `undefined`: this browser has no peer connections, or its user has switched them off. */
 export function browserPeer(): PeerFactory | undefined {
   if (typeof RTCPeerConnection === 'undefined') return undefined;
-  return (configuration) => new RTCPeerConnection(configuration);
+  return (configuration) => {
+    const peer = new RTCPeerConnection(configuration);
+    return Object.assign(peer, {
+      createDataChannel: (label: string, options: RTCDataChannelInit) =>
+        keepChannel(RTCPeerConnection.prototype.createDataChannel.call(peer, label, options)),
+    });
+  };
 }
 
 /** The gateway's servers as a browser wants them. */
