@@ -379,6 +379,14 @@ fn typing_scrolling_dragging_and_small_things_are_no_films() {
         stage.pass(33);
     }
     let (window, background) = (Desk::new(400, 300, 9), stage.desk.pixels.clone());
+    for round in 0..90 {
+        // A large button that lights up with each key, and says which; at the corner of four cells.
+        stage.desk.fill(Rect::new(640, 300, 440, 330), round as u32 * 54_321);
+        stage.desk.noise(Rect::new(650, 310, 90, 24), round);
+        stage.show();
+        assert_eq!(stage.covered(), [], "lighting up {round}");
+        stage.pass(40);
+    }
     for round in 0..90usize {
         let at = (100 + round * 5, 100 + round * 3);
         stage.desk.paste(&window, at.0, at.1);

@@ -43,7 +43,10 @@ impl StrictHeaders {
             (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
             (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
             // Together with the line before: shared memory, by which the console's sockets reach it.
-            (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
+            (
+                HeaderName::from_static("cross-origin-embedder-policy"),
+                HeaderValue::from_static("require-corp"),
+            ),
             (
                 HeaderName::from_static("cross-origin-resource-policy"),
                 HeaderValue::from_static("same-origin"),

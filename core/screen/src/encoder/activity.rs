@@ -3,7 +3,7 @@
 //! Seven points make a cell hot: one for a change that follows within a quarter of a second, two when it follows as fast as
 //! a film's, and one more when what changes is large, for then every exact picture costs as much as seconds of video.
 //! Small changes (a letter and its caret) and those of few colours (a progress bar) count nothing, for they are
-//! cheap to send exactly; what moved or was uncovered by a move sets the count back, for that is scrolling or dragging.
+//! cheap to send exactly, and so is a place of which the smaller part is hot (a label on something large that lights up); what moved or was uncovered by a move sets the count back, for that is scrolling or dragging.
 
 use std::time::Duration;
 
@@ -116,7 +116,10 @@ impl Activity {
             if seen[index] || !self.is_hot(index, now) {
                 continue;
             }
-            let (place, mut changed) = self.spread(index, &mut seen, now);
+            let (place, mut changed, hot) = self.spread(index, &mut seen, now);
+            if hot * 2 < changed {
+                continue;
+            }
             let mut place = even(place).intersection(bounds);
             let mut overlapped = Vec::new();
             // Taking one over may reach into the next.
@@ -156,9 +159,10 @@ impl Activity {
         cell.heat >= HOT && now.since(cell.last) <= PAUSE
     }
 
-    /// The box around what changes in a group of hot neighbours and its lively edge, and the changing pixels in it.
-    fn spread(&mut self, from: usize, seen: &mut [bool], now: Moment) -> (Rect, usize) {
-        let (mut place, mut changed) = (Rect::default(), 0);
+    /// The box around what changes in a group of hot neighbours and its lively edge, the changing pixels in it, and how many of these are
+    /// hot.
+    fn spread(&mut self, from: usize, seen: &mut [bool], now: Moment) -> (Rect, usize, usize) {
+        let (mut place, mut changed, mut hot) = (Rect::default(), 0, 0);
         self.stack.clear();
         self.stack.push(from);
         seen[from] = true;
@@ -169,6 +173,7 @@ impl Activity {
             if !self.is_hot(index, now) {
                 continue;
             }
+            hot += cell.area.area();
             let (row, column) = (index / self.columns, index % self.columns);
             for row in row.saturating_sub(1)..=row + 1 {
                 for column in column.saturating_sub(1)..(column + 2).min(self.columns) {
@@ -183,7 +188,7 @@ impl Activity {
                 }
             }
         }
-        (place, changed)
+        (place, changed, hot)
     }
 }
 
