@@ -7,6 +7,7 @@ import './invitation.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
 import './input.test.mjs';
+import './relative.test.mjs';
 import './path.test.mjs';
 import './film.test.mjs';
 import './timings.test.mjs';
