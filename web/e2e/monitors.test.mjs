@@ -36,6 +36,35 @@ test('several monitors', async (t) => {
     await shows(0, WIDTH);
   });
 
+  await t.test('each keeps the scale that was chosen for it, and actual size is pixel for pixel, also on a dense screen', async () => {
+    const right = (await technician.at('monitor').locator('option').allInnerTexts()).find((text) => text.includes('RIGHT'));
+    const scale = async () => ((await technician.at('scale-actual').getAttribute('aria-pressed')) === 'true' ? 'actual' : 'fit');
+    const drawn = () => technician.screen().evaluate((canvas) => canvas.getBoundingClientRect().width * devicePixelRatio);
+    await technician.at('monitor').selectOption({ label: right });
+    await shows(HALF, HALF);
+    await technician.at('scale-actual').click();
+    await until('the actual size', async () => (await drawn()) === HALF);
+    await technician.at('monitor').selectOption('255');
+    await shows(0, WIDTH);
+    assert.equal(await scale(), 'fit');
+    assert.ok((await drawn()) < WIDTH);
+    await technician.at('monitor').selectOption({ label: right });
+    await shows(HALF, HALF);
+    assert.equal(await scale(), 'actual');
+    assert.equal(await drawn(), HALF);
+    const screen = await page.context().newCDPSession(page);
+    const { width, height } = page.viewportSize();
+    await screen.send('Emulation.setDeviceMetricsOverride', { width: width - 100, height, deviceScaleFactor: 2, mobile: false });
+    await until('the dense screen', () => page.evaluate(() => devicePixelRatio === 2));
+    await until('the actual size on it', async () => (await drawn()) === HALF);
+    await screen.send('Emulation.clearDeviceMetricsOverride');
+    await page.setViewportSize({ width, height });
+    await until('the usual screen', () => page.evaluate(() => devicePixelRatio === 1));
+    await technician.at('scale-fit').click();
+    await technician.at('monitor').selectOption('255');
+    await shows(0, WIDTH);
+  });
+
   await t.test('one that is unplugged gives way to another, and is back when it is plugged in', async () => {
     const label = (await technician.at('monitor').locator('option').allInnerTexts()).find((text) => text.includes('RIGHT'));
     await technician.at('monitor').selectOption({ label });

@@ -331,20 +331,23 @@ impl Stage {
             return self.hide_bar();
         }
         let texts = self.look.texts;
-        let sentence = match (self.main.get_paused(), controls) {
-            (true, _) => texts.bar_paused,
-            (false, true) => texts.uses,
-            (false, false) => texts.sees,
+        let (who, company, what) = match (self.main.get_paused(), controls) {
+            (true, _) => ("", "", texts.bar_paused),
+            (false, true) => (&*partner.technician, &*partner.company, texts.uses),
+            (false, false) => (&*partner.technician, &*partner.company, texts.sees),
         };
-        let sentence = fill(sentence, &[("technician", &partner.technician), ("company", &partner.company)]);
+        let (who, company) = (SharedString::from(who), SharedString::from(company));
         let new = self.bar.is_none();
         let bar = match self.bar.take().map_or_else(|| self.new_bar(), Ok) {
             Ok(bar) => bar,
             Err(error) => return self.unseen(rights, &error),
         };
-        bar.set_sentence(sentence.into());
+        bar.set_technician(who);
+        bar.set_company(company);
+        bar.set_sentence(what.into());
         bar.set_sees(sees);
         bar.set_controls(controls);
+        place::make_fit(&bar);
         if new && let Err(error) = bar.show() {
             return self.unseen(rights, &error);
         }

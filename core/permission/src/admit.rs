@@ -81,6 +81,7 @@ pub const fn needs(message: &Message) -> Option<Right> {
         Message::ScreenOpen(_) | Message::ScreenResync => Some(Right::DesktopView),
         Message::Input(input) => match input {
             Input::Move(_)
+            | Input::MoveBy { .. }
             | Input::Press { .. }
             | Input::Wheel { .. }
             | Input::Key { .. }

@@ -18,6 +18,24 @@ pub struct Place {
     pub y: u16,
 }
 
+/// The monitor's number in an aim that says [`Aim::Here`]; no monitor has it.
+const HERE: u8 = 254;
+
+/// Where a button or the wheel acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// There: the pointer goes there first.
+    At(Place),
+    /// Where the pointer is, wherever that may be: whoever moves it by steps does not know. On the wire monitor 254 at 0, 0.
+    Here,
+}
+
+impl From<Place> for Aim {
+    fn from(place: Place) -> Aim {
+        Aim::At(place)
+    }
+}
+
 /// A mouse button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -82,8 +100,8 @@ pub enum Input {
         button: Button,
         /// Down or up.
         down: bool,
-        /// Where the pointer is.
-        at: Place,
+        /// Where.
+        at: Aim,
     },
     /// 0x42 `[i16 dx][i16 dy][u8 monitor][u16 x][u16 y]`, in 1/120 of a wheel notch; positive is right and down.
     Wheel {
@@ -91,8 +109,8 @@ pub enum Input {
         dx: i16,
         /// Down.
         dy: i16,
-        /// Where the pointer is.
-        at: Place,
+        /// Where.
+        at: Aim,
     },
     /// 0x43 `[u8 down][u16 usage][u8 modifiers][text]`: usage is the physical key on the USB HID keyboard page (7), 0 if unknown;
     /// text is what the key types in the technician's layout, empty for keys that type nothing.
@@ -112,6 +130,13 @@ pub enum Input {
     Combination(Combination),
     /// 0x46: let go of every key and button (focus lost).
     ReleaseAll,
+    /// 0x47 `[i16 dx][i16 dy]`: moves the pointer by so many pixels of the picture, right and down positive.
+    MoveBy {
+        /// To the right.
+        dx: i16,
+        /// Down.
+        dy: i16,
+    },
 }
 
 pub(crate) const MOVE: u8 = 0x40;
@@ -121,14 +146,35 @@ pub(crate) const KEY: u8 = 0x43;
 pub(crate) const TEXT: u8 = 0x44;
 pub(crate) const COMBINATION: u8 = 0x45;
 pub(crate) const RELEASE_ALL: u8 = 0x46;
+pub(crate) const MOVE_BY: u8 = 0x47;
 
 impl Place {
     fn read(r: &mut Reader<'_>) -> Result<Place, WireError> {
-        Ok(Place { monitor: r.u8()?, x: r.u16()?, y: r.u16()? })
+        match Aim::read(r)? {
+            Aim::At(place) => Ok(place),
+            Aim::Here => Err(WireError::Unknown { what: "monitor", value: u64::from(HERE) }),
+        }
     }
 
     fn write(self, w: &mut Writer) -> &mut Writer {
         w.u8(self.monitor).u16(self.x).u16(self.y)
+    }
+}
+
+impl Aim {
+    fn read(r: &mut Reader<'_>) -> Result<Aim, WireError> {
+        match (r.u8()?, r.u16()?, r.u16()?) {
+            (HERE, 0, 0) => Ok(Aim::Here),
+            (HERE, x, y) => Err(WireError::Unknown { what: "aim", value: u64::from(x) << 16 | u64::from(y) }),
+            (monitor, x, y) => Ok(Aim::At(Place { monitor, x, y })),
+        }
+    }
+
+    fn write(self, w: &mut Writer) -> &mut Writer {
+        match self {
+            Aim::At(place) => place.write(w),
+            Aim::Here => w.u8(HERE).u16(0).u16(0),
+        }
     }
 }
 
@@ -155,6 +201,7 @@ impl Input {
             Input::Text(text) => Writer::of(TEXT).text(text, MAX_TEXT).finish(),
             Input::Combination(combination) => Writer::of(COMBINATION).u8(*combination as u8).finish(),
             Input::ReleaseAll => Writer::of(RELEASE_ALL).finish(),
+            Input::MoveBy { dx, dy } => Writer::of(MOVE_BY).i16(*dx).i16(*dy).finish(),
         }
     }
 
@@ -168,9 +215,9 @@ impl Input {
                     .into_iter()
                     .find(|button| *button as u8 == value)
                     .ok_or(WireError::Unknown { what: "button", value: u64::from(value) })?;
-                Input::Press { button, down: r.flag("down")?, at: Place::read(r)? }
+                Input::Press { button, down: r.flag("down")?, at: Aim::read(r)? }
             }
-            WHEEL => Input::Wheel { dx: r.i16()?, dy: r.i16()?, at: Place::read(r)? },
+            WHEEL => Input::Wheel { dx: r.i16()?, dy: r.i16()?, at: Aim::read(r)? },
             KEY => Input::Key {
                 down: r.flag("down")?,
                 usage: r.u16()?,
@@ -183,6 +230,7 @@ impl Input {
                 value => return Err(WireError::Unknown { what: "combination", value: u64::from(value) }),
             },
             RELEASE_ALL => Input::ReleaseAll,
+            MOVE_BY => Input::MoveBy { dx: r.i16()?, dy: r.i16()? },
             _ => return Ok(None),
         }))
     }

@@ -245,7 +245,7 @@ pub enum Message {
         /// The update's number.
         number: u32,
     },
-    /// 0x40–0x46 console: see [`Input`].
+    /// 0x40–0x47 console: see [`Input`].
     Input(Input),
 }
 
@@ -333,6 +333,7 @@ impl Message {
                 Input::Text(_) => input::TEXT,
                 Input::Combination(_) => input::COMBINATION,
                 Input::ReleaseAll => input::RELEASE_ALL,
+                Input::MoveBy { .. } => input::MOVE_BY,
             },
         }
     }

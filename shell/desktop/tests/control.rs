@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use belay_desktop::{DesktopError, PanicKey, Screen};
 use belay_wire::Right;
-use belay_wire::input::{Button, Combination, Input as Wire, Modifiers};
-use desktop::technician::{ALT_GRAPH, CONTROL, Listener, SHIFT, Technician, place, terminal};
+use belay_wire::input::{Aim, Button, Combination, Input as Wire, Modifiers, Place};
+use desktop::technician::{ALT_GRAPH, CONTROL, Game, Listener, SHIFT, Technician, place, terminal};
 use desktop::{Scratch, Server, until};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{ConnectionExt as _, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT};
@@ -22,7 +22,7 @@ fn clicks_and_notches_land_at_the_pixel() {
     let listener = Listener::on(&server, 1920, 1080);
     let mut technician = Technician::at(&screen, 0);
     for (x, y) in [(0, 0), (1919, 1079), (777, 555), (1, 1078)] {
-        let at = place(x, y, 1920, 1080);
+        let at = place(x, y, 1920, 1080).into();
         for (button, number) in [(Button::Left, 1), (Button::Right, 3), (Button::Back, 8)] {
             technician.does(&Wire::Press { button, down: true, at }).unwrap();
             technician.does(&Wire::Press { button, down: true, at }).unwrap();
@@ -32,7 +32,7 @@ fn clicks_and_notches_land_at_the_pixel() {
             assert_eq!(listener.heard(), [(true, number, x, y), (false, number, x, y)]);
         }
     }
-    let at = place(100, 100, 1920, 1080);
+    let at = place(100, 100, 1920, 1080).into();
     let mut turned = |dx, dy| {
         technician.does(&Wire::Wheel { dx, dy, at }).unwrap();
         listener.heard().into_iter().filter(|heard| heard.0).map(|heard| heard.1).collect::<Vec<_>>()
@@ -58,6 +58,53 @@ fn clicks_and_notches_land_at_the_pixel() {
 }
 
 #[test]
+fn steps_move_the_pointer_from_where_it_is_and_buttons_leave_it_there() {
+    let server = Server::start("1920x1080x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 1920, 1080);
+    let mut technician = Technician::at(&screen, 0);
+    technician.does(&Wire::Move(place(100, 100, 1920, 1080))).unwrap();
+    let click = |technician: &mut Technician| {
+        for down in [true, false] {
+            technician.does(&Wire::Press { button: Button::Left, down, at: Aim::Here }).unwrap();
+        }
+        let (_, _, x, y) = listener.heard()[0];
+        (x, y)
+    };
+    assert_eq!(click(&mut technician), (100, 100));
+    technician.does(&Wire::MoveBy { dx: 7, dy: -3 }).unwrap();
+    assert_eq!(click(&mut technician), (107, 97));
+    for _ in 0..200 {
+        technician.does(&Wire::MoveBy { dx: 3, dy: 4 }).unwrap();
+    }
+    assert_eq!(click(&mut technician), (707, 897), "no step is lost and none is accelerated");
+    technician.does(&Wire::MoveBy { dx: i16::MAX, dy: i16::MIN }).unwrap();
+    assert_eq!(click(&mut technician), (1919, 0), "the edges of the desktop hold it");
+    technician.does(&Wire::MoveBy { dx: -19, dy: 10 }).unwrap();
+    technician.does(&Wire::Wheel { dx: 0, dy: 120, at: Aim::Here }).unwrap();
+    assert_eq!(listener.heard(), [(true, 5, 1900, 10), (false, 5, 1900, 10)]);
+}
+
+#[test]
+fn a_program_that_holds_the_pointer_hears_every_step() {
+    let server = Server::start("800x600x24");
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let game = Game::holding_the_pointer_at(&server, 400, 300);
+    let mut technician = Technician::at(&screen, 0);
+    let mut expected = (0, 0);
+    for step in 1..=60 {
+        // More than the screen is wide, all in all.
+        let (dx, dy) = (20 + step % 3, -(step % 7));
+        technician.does(&Wire::MoveBy { dx, dy }).unwrap();
+        expected = (expected.0 + i32::from(dx), expected.1 + i32::from(dy));
+        game.until_turned_by(expected);
+    }
+    assert!(expected.0 > 800);
+    technician.does(&Wire::Press { button: Button::Left, down: true, at: Aim::Here }).unwrap();
+    assert_eq!(game.pressed_at(), (400, 300), "a button moves nothing");
+}
+
+#[test]
 fn a_dropped_input_lets_go() {
     let server = Server::start("640x480x24");
     let screen = Screen::open(Some(&server.display)).unwrap();
@@ -76,11 +123,11 @@ fn windows_of_our_own_take_no_remote_input() {
     let listener = Listener::on(&server, 300, 480);
     let mut technician = Technician::at(&screen, std::process::id());
     let (own, other) = (place(100, 100, 640, 480), place(400, 100, 640, 480));
-    let press = |at| Wire::Press { button: Button::Left, down: true, at };
+    let press = |at: Place| Wire::Press { button: Button::Left, down: true, at: at.into() };
     let refused = |done: Result<(), DesktopError>| matches!(done, Err(DesktopError::OwnWindow));
     technician.does(&Wire::Move(own)).unwrap();
     assert!(refused(technician.does(&press(own))));
-    assert!(refused(technician.does(&Wire::Wheel { dx: 0, dy: 120, at: own })));
+    assert!(refused(technician.does(&Wire::Wheel { dx: 0, dy: 120, at: own.into() })));
     let key = Wire::Key { down: true, usage: 0x04, modifiers: Modifiers(0), text: "a".to_owned() };
     assert!(refused(technician.does(&key)), "the focus is on it");
     assert!(refused(technician.does(&Wire::Key {
@@ -95,6 +142,13 @@ fn windows_of_our_own_take_no_remote_input() {
         .does(&Wire::Key { down: false, usage: 0x04, modifiers: Modifiers(0), text: String::new() })
         .unwrap();
     assert_eq!(listener.heard(), [], "nothing at all reached it");
+    technician.does(&press(other)).unwrap();
+    // By steps onto it.
+    technician.does(&Wire::ReleaseAll).unwrap();
+    technician.does(&Wire::MoveBy { dx: -200, dy: 0 }).unwrap();
+    assert!(refused(technician.does(&Wire::Press { button: Button::Left, down: true, at: Aim::Here })));
+    assert!(refused(technician.does(&Wire::Wheel { dx: 0, dy: -120, at: Aim::Here })));
+    assert_eq!(listener.heard(), [], "nothing of it either");
     technician.does(&press(other)).unwrap();
     listener
         .x

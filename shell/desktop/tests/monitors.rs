@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use belay_desktop::{Feed, Screen, WHOLE_DESKTOP};
 use belay_screen::Decoder;
 use belay_wire::Message;
-use belay_wire::input::{Input as Wire, Place};
+use belay_wire::input::{Button, Input as Wire, Place};
 use belay_wire::message::{CursorShape, Monitor};
+use desktop::technician::{Listener, Technician, place};
 use desktop::{EndUser, Painter, Server, until};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::render::{Animcursorelt, ConnectionExt as _, Pictformat};
@@ -152,6 +153,43 @@ fn other_borders_of_the_monitors_are_told_without_a_new_size() {
     viewer.shows(&painter, (0, 0, 600, 800));
     server.xrandr("--setmonitor RIGHT 800/100x800/100+400+0 none");
     viewer.shows(&painter, (400, 0, 800, 800));
+}
+
+#[test]
+fn a_screen_that_is_turned_is_seen_upright_and_clicked_where_it_shows() {
+    let around = Server::start("1600x1200x24");
+    let server = Server::that_turns(&around, "1024x768");
+    server.xrandr("-o left");
+    let painter = Painter::on(&server);
+    let listener = Listener::on(&server, 1024, 1024);
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut viewer = Viewer::of(&screen, 0);
+    let mut technician = Technician::at(&screen, 0);
+    let turns = [("left", 768, 1024), ("inverted", 1024, 768), ("right", 768, 1024), ("normal", 1024, 768)];
+    for (seed, (turn, width, height)) in (1..).zip(turns) {
+        server.xrandr(&format!("-o {turn}"));
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..40 {
+            let (x, y) = (random.i16(-50..1024), random.i16(-50..1024));
+            let (w, h) = (random.u16(1..400), random.u16(1..300));
+            painter.fill_in(listener.window, x, y, w, h, random.u32(..0x100_0000));
+        }
+        viewer.shows(&painter, (0, 0, width, height));
+        let monitors = screen.monitors().unwrap();
+        assert_eq!((monitors.len(), monitors[0].width, monitors[0].height), (1, width, height), "{turn}");
+        viewer.until("the technician is told", |viewer| viewer.monitors == monitors);
+        let (right, bottom) = (u32::from(width) - 1, u32::from(height) - 1);
+        for (x, y) in [(0, 0), (right, 0), (right, bottom), (0, bottom), (300, 500)] {
+            let at = place(x, y, width.into(), height.into());
+            for at in [at, Place { monitor: 0, ..at }] {
+                for down in [true, false] {
+                    technician.does(&Wire::Press { button: Button::Left, down, at: at.into() }).unwrap();
+                }
+                let (x, y) = (x as i16, y as i16);
+                assert_eq!(listener.heard(), [(true, 1, x, y), (false, 1, x, y)], "{turn}");
+            }
+        }
+    }
 }
 
 #[test]

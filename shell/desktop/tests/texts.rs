@@ -53,7 +53,7 @@ fn arrives(
     let mut technician = Technician::at(&screen, std::process::id());
     let at = place(500, 330, 1000, 700);
     for down in [true, false] {
-        technician.does(&Wire::Press { button: Button::Left, down, at }).unwrap();
+        technician.does(&Wire::Press { button: Button::Left, down, at: at.into() }).unwrap();
     }
     std::thread::sleep(Duration::from_millis(300));
     let text = thousand();
@@ -76,7 +76,7 @@ fn in_a_gtk_program() {
         // The button "OK".
         let at = place(900, 645, 1000, 700);
         for down in [true, false] {
-            technician.does(&Wire::Press { button: Button::Left, down, at }).unwrap();
+            technician.does(&Wire::Press { button: Button::Left, down, at: at.into() }).unwrap();
         }
     });
 }

@@ -168,8 +168,8 @@ pub const TEXTS: Texts = Texts {
     countdown: "Bitte lesen … {seconds}",
     remaining: "Alt+A erlaubt, Esc lehnt ab. Ohne Antwort wird in {seconds} s abgelehnt.",
 
-    sees: "{technician} ({company}) sieht Ihren Bildschirm",
-    uses: "{technician} ({company}) sieht und bedient Ihren Computer",
+    sees: "sieht Ihren Bildschirm",
+    uses: "sieht und bedient Ihren Computer",
     right_view: "den Bildschirm zu sehen",
     right_control: "Maus und Tastatur zu bedienen",
 

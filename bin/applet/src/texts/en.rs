@@ -168,8 +168,8 @@ pub const TEXTS: Texts = Texts {
     countdown: "Please read … {seconds}",
     remaining: "Alt+A allows, Esc refuses. Without an answer it is refused in {seconds} s.",
 
-    sees: "{technician} ({company}) sees your screen",
-    uses: "{technician} ({company}) sees and controls your computer",
+    sees: "sees your screen",
+    uses: "sees and controls your computer",
     right_view: "to see the screen",
     right_control: "to use mouse and keyboard",
 

@@ -17,11 +17,20 @@ use crate::display;
 /// Time the window manager takes to map a window.
 const MAPPED: Duration = Duration::from_millis(60);
 
+/// Tells the bar how wide the main monitor is: it is never wider, whatever the names in it are.
+pub fn make_fit(bar: &BarWindow) {
+    if let Some((_, _, width)) = display::main_monitor() {
+        bar.set_room(width as f32 / bar.window().scale_factor());
+    }
+}
+
 /// Puts the bar at the top centre of the main monitor, once its size is known.
 pub fn at_top(bar: &BarWindow) {
     let weak = bar.as_weak();
     slint::Timer::single_shot(MAPPED, move || {
         let (Some(bar), Some((left, top, width))) = (weak.upgrade(), display::main_monitor()) else { return };
+        // The window's scale is known for sure only now.
+        make_fit(&bar);
         let own = bar.window().size().width;
         let margin = i32::try_from(width.saturating_sub(own) / 2).unwrap_or(0);
         bar.window().set_position(slint::PhysicalPosition::new(left + margin, top));

@@ -53,14 +53,17 @@ impl Hands {
         Hands { desk, thread }
     }
 
-    /// Does this soon. A movement right after a movement takes its place.
+    /// Does this soon. A movement right after a movement takes its place, a step right after a step adds to it.
     pub fn inject(&self, admitted: Admitted, motion: Motion) {
         let mut orders = self.desk.lock();
-        if let Motion::Move(_) = motion
-            && matches!(orders.waiting.back(), Some((_, Motion::Move(_))))
-        {
-            orders.waiting.pop_back();
-        }
+        let joined = orders.waiting.back().and_then(|(_, last)| joined(last, &motion));
+        let motion = match joined {
+            Some(both) => {
+                orders.waiting.pop_back();
+                both
+            }
+            None => motion,
+        };
         if orders.waiting.len() >= MAX_WAITING {
             tracing::warn!("the desktop does not keep up with mouse and keyboard");
             return;
@@ -115,6 +118,17 @@ impl Desk {
     }
 }
 
+/// What has the effect of both, if there is such a thing: of two places the newer, of two steps their sum.
+fn joined(last: &Motion, next: &Motion) -> Option<Motion> {
+    match (last, next) {
+        (Motion::Move(_), Motion::Move(_)) => Some(next.clone()),
+        (Motion::MoveBy { dx, dy }, Motion::MoveBy { dx: more_x, dy: more_y }) => {
+            Some(Motion::MoveBy { dx: dx.checked_add(*more_x)?, dy: dy.checked_add(*more_y)? })
+        }
+        _ => None,
+    }
+}
+
 fn work(desk: &Desk, happen: &mpsc::Sender<Happening>, halted: &AtomicBool) {
     let mut hands: Option<Input> = None;
     loop {
@@ -149,5 +163,24 @@ fn tell(happen: &mpsc::Sender<Happening>, error: DesktopError) {
     };
     if happen.try_send(happening).is_err() {
         tracing::warn!("what became of mouse and keyboard could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use belay_wire::input::Place;
+
+    use super::*;
+
+    #[test]
+    fn of_places_the_newest_counts_and_steps_add_up() {
+        let place = |x| Motion::Move(Place { monitor: 0, x, y: 0 });
+        let step = |dx, dy| Motion::MoveBy { dx, dy };
+        assert_eq!(joined(&place(1), &place(2)), Some(place(2)));
+        assert_eq!(joined(&step(3, -4), &step(-10, 1)), Some(step(-7, -3)));
+        assert_eq!(joined(&step(i16::MAX, 0), &step(1, 0)), None, "what is too long for one stays two");
+        assert_eq!(joined(&place(1), &step(1, 1)), None);
+        assert_eq!(joined(&step(1, 1), &place(1)), None);
+        assert_eq!(joined(&step(1, 1), &Motion::ReleaseAll), None);
     }
 }

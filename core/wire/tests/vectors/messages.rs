@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use belay_wire::charter::SIGNATURE;
-use belay_wire::input::{Button, Combination, Input, Modifiers, Place};
+use belay_wire::input::{Aim, Button, Combination, Input, Modifiers, Place};
 use belay_wire::link::Class;
 use belay_wire::message::{
     Cause, CharterVerdict, CursorShape, EndedBy, Message, Monitor, Outcome, ScreenTimings, ScreenUpdate,
@@ -13,10 +13,10 @@ use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
-const KINDS: [u8; 36] = [
+const KINDS: [u8; 37] = [
     0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x22,
-    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x50, 0x51, 0x60,
-    0x61, 0x62,
+    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x50, 0x51,
+    0x60, 0x61, 0x62,
 ];
 
 #[test]
@@ -189,7 +189,8 @@ fn paths() -> Vec<(&'static str, Message)> {
 }
 
 fn input() -> Vec<(&'static str, Input)> {
-    let at = Place { monitor: 1, x: 32768, y: 65535 };
+    let place = Place { monitor: 1, x: 32768, y: 65535 };
+    let at = Aim::At(place);
     let key = |down, usage, modifiers, text: &str| Input::Key {
         down,
         usage,
@@ -197,7 +198,7 @@ fn input() -> Vec<(&'static str, Input)> {
         text: text.to_owned(),
     };
     let mut all = vec![
-        ("move", Input::Move(at)),
+        ("move", Input::Move(place)),
         ("wheel", Input::Wheel { dx: -120, dy: 240, at }),
         ("wheel, extremes", Input::Wheel { dx: i16::MIN, dy: i16::MAX, at }),
         ("key down", key(true, 0x04, Modifiers::SHIFT, "A")),
@@ -207,6 +208,10 @@ fn input() -> Vec<(&'static str, Input)> {
         ("text", Input::Text("Größe\t👩‍💻".to_owned())),
         ("combination", Input::Combination(Combination::ControlAltDelete)),
         ("release all", Input::ReleaseAll),
+        ("move by", Input::MoveBy { dx: -3, dy: 500 }),
+        ("move by, extremes", Input::MoveBy { dx: i16::MAX, dy: i16::MIN }),
+        ("button down here", Input::Press { button: Button::Left, down: true, at: Aim::Here }),
+        ("wheel here", Input::Wheel { dx: 0, dy: -120, at: Aim::Here }),
     ];
     all.extend(Button::ALL.map(|button| ("button down", Input::Press { button, down: true, at })));
     all.push(("button up", Input::Press { button: Button::Left, down: false, at }));
@@ -324,6 +329,10 @@ fn fields(message: &Message) -> Value {
 
 fn input_fields(input: &Input) -> Value {
     let place = |at: &Place| json!({ "monitor": at.monitor, "x": at.x, "y": at.y });
+    let aim = |at: &Aim| match at {
+        Aim::At(at) => place(at),
+        Aim::Here => json!("here"),
+    };
     match input {
         Input::Move(at) => json!({ "kind": "move", "at": place(at) }),
         Input::Press { button, down, at } => {
@@ -334,9 +343,10 @@ fn input_fields(input: &Input) -> Value {
                 Button::Back => "back",
                 Button::Forward => "forward",
             };
-            json!({ "kind": "press", "button": button, "down": down, "at": place(at) })
+            json!({ "kind": "press", "button": button, "down": down, "at": aim(at) })
         }
-        Input::Wheel { dx, dy, at } => json!({ "kind": "wheel", "dx": dx, "dy": dy, "at": place(at) }),
+        Input::Wheel { dx, dy, at } => json!({ "kind": "wheel", "dx": dx, "dy": dy, "at": aim(at) }),
+        Input::MoveBy { dx, dy } => json!({ "kind": "move_by", "dx": dx, "dy": dy }),
         Input::Key { down, usage, modifiers, text } => {
             json!({ "kind": "key", "down": down, "usage": usage, "modifiers": modifiers.0, "text": text })
         }

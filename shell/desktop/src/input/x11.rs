@@ -48,6 +48,7 @@ impl Input {
         let (hands, mouse, keyboard) = (&self.hands, &mut self.mouse, &mut self.keyboard);
         let done = match input {
             Wire::Move(at) => hands.point(*at),
+            Wire::MoveBy { dx, dy } => hands.push(*dx, *dy),
             Wire::Press { button, down, at } => mouse.press(hands, *button, *down, *at),
             Wire::Wheel { dx, dy, at } => mouse.wheel(hands, i32::from(*dx), i32::from(*dy), *at),
             Wire::Key { down: true, usage, modifiers, text } => {

@@ -45,15 +45,32 @@ impl Server {
         Server::of("Xorg", "xserver-xorg-core and xserver-xorg-video-dummy", &words, Some(configuration))
     }
 
+    /// Starts one whose screen, a window on another server, can be turned. Xvfb and Xorg's dummy cannot do that.
+    pub fn that_turns(around: &Server, size: &str) -> Server {
+        let words = ["-screen", size, "-ac"].map(str::to_owned);
+        let mut program = Command::new("Xephyr");
+        program.env("DISPLAY", &around.display);
+        Server::run_by(program, "xserver-xephyr", &words, None)
+    }
+
     fn of(program: &str, package: &str, words: &[String], configuration: Option<Scratch>) -> Server {
+        Server::run_by(Command::new(program), package, words, configuration)
+    }
+
+    fn run_by(
+        mut program: Command,
+        package: &str,
+        words: &[String],
+        configuration: Option<Scratch>,
+    ) -> Server {
         let (mut numbers, writing) = std::io::pipe().unwrap();
-        let child = Command::new(program)
+        let child = program
             .args(words)
             .args(["-displayfd", "1", "-nolisten", "tcp", "-noreset"])
             .stdout(writing)
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("these tests need {program} (Debian package {package}): {error}"));
+            .unwrap_or_else(|error| panic!("these tests need the Debian package {package}: {error}"));
         let mut number = Vec::new();
         let mut byte = [0];
         while numbers.read(&mut byte).unwrap() == 1 && byte != *b"\n" {

@@ -1,6 +1,7 @@
 //! A technician with mouse and keyboard, and what their input arrives at.
 #![allow(clippy::unwrap_used)] // a test may panic
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use belay_desktop::{DesktopError, Input, Screen, WHOLE_DESKTOP};
@@ -8,7 +9,7 @@ use belay_wire::input::{Input as Wire, Modifiers, Place};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    ConnectionExt as _, CreateWindowAux, EventMask, InputFocus, Window, WindowClass,
+    ConnectionExt as _, CreateWindowAux, EventMask, GrabMode, GrabStatus, InputFocus, Window, WindowClass,
 };
 use x11rb::rust_connection::RustConnection;
 
@@ -85,6 +86,66 @@ impl Listener {
             }
         }
         heard
+    }
+}
+
+/// A program that holds the pointer in one place and turns by how it wants to move, as games and CAD do.
+pub struct Game {
+    x: RustConnection,
+    middle: (i16, i16),
+    turned: Cell<(i32, i32)>,
+    pressed: Cell<Option<(i16, i16)>>,
+    root: Window,
+}
+
+impl Game {
+    pub fn holding_the_pointer_at(server: &Server, x: i16, y: i16) -> Game {
+        let (connection, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let root = connection.setup().roots[screen].root;
+        let game =
+            Game { x: connection, middle: (x, y), turned: Cell::default(), pressed: Cell::default(), root };
+        game.put_back();
+        let events = EventMask::POINTER_MOTION | EventMask::BUTTON_PRESS;
+        let (mode, now) = (GrabMode::ASYNC, x11rb::CURRENT_TIME);
+        let grab = game.x.grab_pointer(false, root, events, mode, mode, root, x11rb::NONE, now).unwrap();
+        assert_eq!(grab.reply().unwrap().status, GrabStatus::SUCCESS);
+        game
+    }
+
+    fn put_back(&self) {
+        let (x, y) = self.middle;
+        self.x.warp_pointer(x11rb::NONE, self.root, 0, 0, 0, 0, x, y).unwrap();
+        self.x.get_input_focus().unwrap().reply().unwrap();
+    }
+
+    fn listen(&self) {
+        while let Some(event) = self.x.poll_for_event().unwrap() {
+            match event {
+                Event::MotionNotify(at) if (at.root_x, at.root_y) != self.middle => {
+                    let (x, y) = self.turned.get();
+                    let by = |at: i16, middle: i16| i32::from(at) - i32::from(middle);
+                    self.turned.set((x + by(at.root_x, self.middle.0), y + by(at.root_y, self.middle.1)));
+                    self.put_back();
+                }
+                Event::ButtonPress(at) => self.pressed.set(Some((at.root_x, at.root_y))),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn until_turned_by(&self, (x, y): (i32, i32)) {
+        until(&format!("the game has turned by {x}, {y}"), || {
+            self.listen();
+            self.turned.get() == (x, y)
+        });
+    }
+
+    pub fn pressed_at(&self) -> (i16, i16) {
+        until("a button is pressed in the game", || {
+            self.listen();
+            self.pressed.get().is_some()
+        });
+        self.pressed.get().unwrap()
     }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ConsentState, Right } from '@belay/session';
 import { ActivityPace } from '../src/lib/activity';
 import { drawnSize, panSpeed } from '../src/lib/fit';
+import { Scalings } from '../src/lib/scalings.svelte';
 import { parseRoute, routeHref, type Route } from '../src/lib/route';
 import { controlTool, singlePromptTool, viewTool, type Standing } from '../src/lib/tools';
 
@@ -61,13 +62,24 @@ test.each([
 
 test.each([
   [1, 'actual', { width: 1920, height: 1080 }],
-  [2, 'actual', { width: 1920, height: 1080 }],
+  [2, 'actual', { width: 960, height: 540 }],
+  [3, 'actual', { width: 640, height: 360 }],
   [1.5, 'actual', { width: 1280, height: 720 }],
   [0.5, 'actual', { width: 3840, height: 2160 }],
   [1.5, 'fit', { width: 1280, height: 720 }],
   [2, 'fit', { width: 1920, height: 1080 }],
 ] as const)('with %d pixels of this screen for one of the page, %s is %j', (ratio, scaling, drawn) => {
   expect(drawnSize({ width: 1920, height: 1080 }, { width: 4000, height: 4000 }, scaling, ratio)).toEqual(drawn);
+});
+
+test('each monitor keeps its own scale, also one that was away', () => {
+  const scalings = new Scalings();
+  expect(scalings.of('DP-1')).toBe('fit');
+  scalings.choose('DP-1', 'actual');
+  expect([scalings.of('DP-1'), scalings.of('HDMI-1'), scalings.of('__proto__')]).toEqual(['actual', 'fit', 'fit']);
+  scalings.choose('HDMI-1', 'actual');
+  scalings.choose('DP-1', 'fit');
+  expect([scalings.of('DP-1'), scalings.of('HDMI-1')]).toEqual(['fit', 'actual']);
 });
 
 test('a fitted screen has whole pixels of this screen', () => {

@@ -157,6 +157,8 @@ export function openRemoteSession(options: RemoteSessionOptions): RemoteSession 
 
 export async function warmUp(): Promise<void> {}
 
+export { VIEW_CHANGE } from '../../../packages/session/src/attach_input';
+export { holdPointer, holdsPointer, leavePointer } from '../../../packages/session/src/relative';
 export { newLinkSecret } from '../../../packages/session/src/link_secret';
 
 /** The stand-in for the website hands out no charters. */

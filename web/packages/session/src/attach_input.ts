@@ -1,8 +1,9 @@
 // The part of a page that takes mouse, keyboard and fingers for the other computer.
 import { type InputTarget, Keyboard, Pointer, textPieces } from './input';
 import { type Fit, pictureBox, placeOf } from './place';
+import { holdsPointer, leavePointer } from './relative';
 import { Fingers, type Point } from './touch';
-import type { Place } from './wire/input';
+import type { Aim, Place } from './wire/input';
 
 /** Two fingers changed how the picture is shown: an event of the stage, for whoever lays it out. */
 export interface ViewChange {
@@ -20,7 +21,8 @@ export const VIEW_CHANGE = 'viewchange';
 /**
  * Forwards mouse and keyboard of a part of the page that shows `canvas`, as long as it has the focus. Returns what ends it.
  *
- * Keys go to an invisible text field, so that dead keys and input methods can compose.
+ * Keys go to an invisible text field, so that dead keys and input methods can compose. While the stage holds the pointer
+ * (`holdPointer`), the mouse moves the other one by steps; what lets go of the keys gives the pointer back too.
  */
 export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, target: InputTarget): () => void {
   const pointer = new Pointer(target);
@@ -37,6 +39,12 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
   };
   const at = (point: Point): Place => placeOn(canvas, point, target.monitor());
   const place = (event: MouseEvent): Place => at({ x: event.clientX, y: event.clientY });
+  const aim = (event: MouseEvent): Aim => (holdsPointer(stage) ? 'here' : place(event));
+  const mouse = (event: PointerEvent): void => {
+    if (!holdsPointer(stage)) pointer.at(place(event), event.buttons);
+    else if (event.type === 'pointermove') pointer.by(event.movementX, event.movementY, event.buttons);
+    else pointer.by(0, 0, event.buttons);
+  };
   const fingers = new Fingers({
     mouse: (point, buttons) => pointer.at(at(point), buttons),
     wheel: (point, dx, dy) => pointer.wheel(at(point), dx, dy, 0),
@@ -46,6 +54,7 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
     },
   });
   const letGo = (): void => {
+    leavePointer(stage);
     fingers.cancel();
     pointer.reset();
     keyboard.reset();
@@ -60,14 +69,15 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
     // A finger on the picture is no wish for the keyboard on the screen, which would cover half of it.
     field.inputMode = touch ? 'none' : '';
     focus();
-    if (event.target instanceof Element) event.target.setPointerCapture(event.pointerId);
+    // What holds the pointer has it already; asking again is an error.
+    if (event.target instanceof Element && !holdsPointer(stage)) event.target.setPointerCapture(event.pointerId);
     if (touch) fingers.press(event.pointerId, { x: event.clientX, y: event.clientY }, event.timeStamp);
-    else pointer.at(place(event), event.buttons);
+    else mouse(event);
   });
   on(stage, ['pointermove', 'pointerup'], (event) => {
     event.preventDefault();
     const point = { x: event.clientX, y: event.clientY };
-    if (event.pointerType !== 'touch') pointer.at(at(point), event.buttons);
+    if (event.pointerType !== 'touch') mouse(event);
     else if (event.type === 'pointermove') fingers.move(event.pointerId, point);
     else fingers.release(event.pointerId, point, event.timeStamp);
   });
@@ -76,7 +86,7 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
   });
   on(stage, ['wheel'], (event) => {
     event.preventDefault();
-    pointer.wheel(place(event), event.deltaX, event.deltaY, event.deltaMode);
+    pointer.wheel(aim(event), event.deltaX, event.deltaY, event.deltaMode);
   });
   // The page's own menus, scrolling, dragging and history must not react to what is meant for the other computer.
   on(stage, ['contextmenu', 'mousedown', 'mouseup', 'auxclick', 'dragstart', 'touchstart'], (event) =>
@@ -112,6 +122,8 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
   };
   on(field, ['blur'], lost);
   on(stage, ['blur'], lost);
+  // Steps that wait were made while the pointer was held.
+  document.addEventListener('pointerlockchange', () => pointer.flush(), { signal });
   document.addEventListener('visibilitychange', () => document.hidden && letGo(), { signal });
 
   if (stage.contains(document.activeElement)) focus();

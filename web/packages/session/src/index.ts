@@ -3,6 +3,7 @@
 export * from './interface';
 export { type Asked, charterMisfit, type CharterMisfit } from './charter_fit';
 export { VIEW_CHANGE, type ViewChange } from './attach_input';
+export { holdPointer, holdsPointer, leavePointer } from './relative';
 export { newLinkSecret } from './link_secret';
 export { openRemoteSession } from './open';
 export { prepareGateway } from './prepared';

@@ -1,8 +1,8 @@
 // Mouse and keyboard of the technician, as input messages. Everything is sent at once; only moves are held back while
-// the network has not taken what was sent before, and then only the newest counts.
+// the network has not taken what was sent before: then of places only the newest counts, and steps add up.
 import { isModifier, textOf, usageOf } from './keys';
 import { cutText, utf8 } from './wire/codec';
-import { type Button, type Input, MAX_TEXT, MODIFIER, type Place } from './wire/input';
+import { type Aim, type Button, type Input, MAX_TEXT, MODIFIER, type Place } from './wire/input';
 
 /** Where input goes. */
 export interface InputTarget {
@@ -26,6 +26,8 @@ const BUTTONS: readonly [bit: number, button: Button][] = [
 const META_USAGES: ReadonlySet<number> = new Set([0xe3, 0xe7]);
 const CONTROL_LEFT = 0xe0;
 const RETRY_MOVE = 4;
+/** The longest step of one message. */
+const MAX_STEP = 32767;
 /** A held key repeats no further ahead of the other computer than this: it must not run on when it has come up. */
 const MAX_AHEAD = 8;
 
@@ -34,41 +36,54 @@ export class Pointer {
   private pressed = 0;
   private waiting: Place | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Steps that are not sent yet, and parts of a pixel. */
+  private readonly steps = { x: 0, y: 0 };
   private readonly wheelRest = { x: 0, y: 0 };
 
   constructor(private readonly target: InputTarget) {}
 
   /** The pointer is here, with these buttons (as in `MouseEvent.buttons`) down. */
   at(place: Place, buttons: number): void {
-    const changed = buttons ^ this.pressed;
-    if ((changed & 31) === 0) {
+    if (!this.changes(buttons)) {
       this.move(place);
       return;
     }
-    this.pressed = buttons;
     this.forget();
-    for (const [bit, button] of BUTTONS) {
-      if ((changed & bit) !== 0) {
-        this.target.send({ kind: 'press', button, down: (buttons & bit) !== 0, at: place });
-      }
-    }
+    this.press(place, buttons);
+  }
+
+  /** The mouse moved by so many pixels, wherever the pointer is, with these buttons down. */
+  by(dx: number, dy: number, buttons: number): void {
+    this.steps.x += dx;
+    this.steps.y += dy;
+    if (this.changes(buttons)) {
+      this.flush();
+      this.press('here', buttons);
+    } else if (this.target.congested()) this.later();
+    else this.flush();
   }
 
   /** The wheel turned; `mode` as in `WheelEvent.deltaMode`. */
-  wheel(place: Place, deltaX: number, deltaY: number, mode: number): void {
+  wheel(at: Aim, deltaX: number, deltaY: number, mode: number): void {
     const unit = mode === 0 ? 120 / 100 : mode === 1 ? 120 / 3 : 120 * 3;
     const dx = this.turned('x', deltaX * unit);
     const dy = this.turned('y', deltaY * unit);
     if (dx === 0 && dy === 0) return;
-    this.forget();
-    this.target.send({ kind: 'wheel', dx, dy, at: place });
+    if (at === 'here') this.flush();
+    else this.forget();
+    this.target.send({ kind: 'wheel', dx, dy, at });
   }
 
-  /** Sends the held-back move now: something that follows must find the pointer in its place. */
+  /** Sends the held-back moves now: something that follows must find the pointer in its place. */
   flush(): void {
     const place = this.waiting;
-    this.forget();
+    this.stopWaiting();
     if (place !== undefined) this.target.send({ kind: 'move', at: place });
+    for (;;) {
+      const [dx, dy] = [this.step('x'), this.step('y')];
+      if (dx === 0 && dy === 0) return;
+      this.target.send({ kind: 'move_by', dx, dy });
+    }
   }
 
   /** Every button is up again; whoever calls sends the message that says so. */
@@ -77,27 +92,51 @@ export class Pointer {
     this.forget();
   }
 
-  private move(place: Place): void {
-    if (!this.target.congested()) {
-      this.forget();
-      this.target.send({ kind: 'move', at: place });
-      return;
-    }
-    this.waiting = place;
-    this.timer ??= setTimeout(() => this.retry(), RETRY_MOVE);
+  private changes(buttons: number): boolean {
+    return ((buttons ^ this.pressed) & 31) !== 0;
   }
 
-  private retry(): void {
-    this.timer = undefined;
-    if (this.waiting === undefined) return;
-    if (this.target.congested()) this.timer = setTimeout(() => this.retry(), RETRY_MOVE);
+  private press(at: Aim, buttons: number): void {
+    const changed = buttons ^ this.pressed;
+    this.pressed = buttons;
+    for (const [bit, button] of BUTTONS) {
+      if ((changed & bit) !== 0) this.target.send({ kind: 'press', button, down: (buttons & bit) !== 0, at });
+    }
+  }
+
+  private move(place: Place): void {
+    this.forget();
+    this.waiting = place;
+    if (this.target.congested()) this.later();
     else this.flush();
   }
 
+  private later(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      if (this.target.congested()) this.later();
+      else this.flush();
+    }, RETRY_MOVE);
+  }
+
+  /** What waits is over: a place makes steps before it void too. */
   private forget(): void {
+    this.stopWaiting();
+    this.steps.x = 0;
+    this.steps.y = 0;
+  }
+
+  private stopWaiting(): void {
     this.waiting = undefined;
     clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  /** The whole pixels of the next step; what is left stays for the one after it. */
+  private step(axis: 'x' | 'y'): number {
+    const whole = Math.min(Math.max(Math.trunc(this.steps[axis]), -MAX_STEP), MAX_STEP);
+    this.steps[axis] -= whole;
+    return whole;
   }
 
   /** Whole units only; the rest is kept for the next turn. */

@@ -497,6 +497,7 @@ export class ConsoleSession implements RemoteSession {
       case 'text':
       case 'combination':
       case 'release_all':
+      case 'move_by':
         // Refused before as coming from the wrong end, or taken by the channel.
         return;
     }

@@ -121,6 +121,62 @@ test('buttons go at once even when the network is behind, and replace the move b
   ]);
 });
 
+test('steps go at once, and add up to the pixel while the network is behind', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  pointer.by(3, -2, 0);
+  target.busy = true;
+  for (let step = 0; step < 100; step += 1) pointer.by(1.25, -0.5, 0);
+  vi.advanceTimersByTime(50);
+  expect(target.sent).toEqual([{ kind: 'move_by', dx: 3, dy: -2 }]);
+  target.busy = false;
+  vi.advanceTimersByTime(50);
+  expect(target.sent.slice(1)).toEqual([{ kind: 'move_by', dx: 125, dy: -50 }]);
+});
+
+test('parts of a pixel are kept for the next step, and a step too long for one message becomes several', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  for (let step = 0; step < 7; step += 1) pointer.by(0.5, -0.25, 0);
+  const sum = (axis: 'dx' | 'dy'): number => target.sent.reduce((all, input) => all + (input.kind === 'move_by' ? input[axis] : 0), 0);
+  expect([sum('dx'), sum('dy')]).toEqual([3, -1]);
+  target.sent = [];
+  pointer.by(70_000, 0, 0);
+  expect(target.sent.map((input) => (input.kind === 'move_by' ? input.dx : 0))).toEqual([32767, 32767, 4466]);
+});
+
+test('a button, the wheel and a key find the pointer where all steps before them led, and do not move it', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  target.busy = true;
+  pointer.by(5, 5, 0);
+  pointer.by(1, 0, 1);
+  pointer.by(2, 0, 1);
+  pointer.wheel('here', 0, 100, 0);
+  pointer.by(0, 4, 1);
+  pointer.flush();
+  pointer.by(0, 0, 0);
+  expect(target.sent).toEqual([
+    { kind: 'move_by', dx: 6, dy: 5 },
+    { kind: 'press', button: 'left', down: true, at: 'here' },
+    { kind: 'move_by', dx: 2, dy: 0 },
+    { kind: 'wheel', dx: 0, dy: 120, at: 'here' },
+    { kind: 'move_by', dx: 0, dy: 4 },
+    { kind: 'press', button: 'left', down: false, at: 'here' },
+  ]);
+});
+
+test('a place makes the steps before it void', () => {
+  const target = new Target();
+  const pointer = new Pointer(target);
+  target.busy = true;
+  pointer.by(5, 5, 0);
+  pointer.at(at(9), 0);
+  target.busy = false;
+  vi.advanceTimersByTime(50);
+  expect(target.sent).toEqual([{ kind: 'move', at: at(9) }]);
+});
+
 test('a key finds the pointer where it was moved to', () => {
   const target = new Target();
   const pointer = new Pointer(target);

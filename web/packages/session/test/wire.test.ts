@@ -68,6 +68,17 @@ describe('messages', () => {
     }
   });
 
+  test('an aim may say "here", and only an aim, and only in one way', () => {
+    const here = [254, 0, 0, 0, 0];
+    expect(decodeMessage(Uint8Array.of(0x41, 1, 1, ...here))).toMatchObject({ at: 'here' });
+    expect(() => decodeMessage(Uint8Array.of(0x40, ...here))).toThrow(WireError);
+    for (const at of [1, 2, 3, 4]) {
+      const other = here.with(at, 1);
+      expect(() => decodeMessage(Uint8Array.of(0x41, 1, 1, ...other))).toThrow(WireError);
+      expect(() => decodeMessage(Uint8Array.of(0x42, 0, 0, 0, 0, ...other))).toThrow(WireError);
+    }
+  });
+
   test('random changes of messages throw nothing but WireError', () => {
     const random = new Random(7);
     for (let round = 0; round < 20_000; round += 1) {

@@ -1,6 +1,6 @@
 //! Pointer, buttons and wheel.
 
-use belay_wire::input::{Button, Place};
+use belay_wire::input::{Aim, Button, Place};
 use x11rb::protocol::xproto::{BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, MOTION_NOTIFY_EVENT};
 use x11rb::protocol::xtest::ConnectionExt as _;
 
@@ -11,6 +11,8 @@ use crate::DesktopError;
 const NOTCH: i32 = 120;
 /// Notches turned at once at most; more is a mistake somewhere.
 const MAX_NOTCHES: i32 = 40;
+/// XTEST's word for a motion from where the pointer is.
+const RELATIVE: u8 = 1;
 const WHEEL_UP: u8 = 4;
 const WHEEL_DOWN: u8 = 5;
 const WHEEL_LEFT: u8 = 6;
@@ -38,18 +40,35 @@ impl Hands {
         self.connection.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, x11rb::CURRENT_TIME, root, x, y, 0)?;
         Ok(())
     }
+
+    /// Moves the pointer by so many pixels, for programs that hold it in its place and listen to how it wants to move. It stops at the
+    /// desktop's edges and where a program holds it.
+    pub fn push(&self, dx: i16, dy: i16) -> Result<(), DesktopError> {
+        let root = self.connection.root;
+        self.connection.x.xtest_fake_input(
+            MOTION_NOTIFY_EVENT,
+            RELATIVE,
+            x11rb::CURRENT_TIME,
+            root,
+            dx,
+            dy,
+            0,
+        )?;
+        Ok(())
+    }
+
+    fn aim(&self, at: Aim) -> Result<(), DesktopError> {
+        match at {
+            Aim::At(place) => self.point(place),
+            Aim::Here => Ok(()),
+        }
+    }
 }
 
 impl Mouse {
-    /// Moves, then presses a button or lets go of it.
-    pub fn press(
-        &mut self,
-        hands: &Hands,
-        button: Button,
-        down: bool,
-        at: Place,
-    ) -> Result<(), DesktopError> {
-        hands.point(at)?;
+    /// Aims, then presses a button or lets go of it.
+    pub fn press(&mut self, hands: &Hands, button: Button, down: bool, at: Aim) -> Result<(), DesktopError> {
+        hands.aim(at)?;
         if down {
             if !self.held.contains(&button) {
                 hands.guarded(Target::Pointer, || hands.fake(BUTTON_PRESS_EVENT, number(button)))?;
@@ -62,9 +81,9 @@ impl Mouse {
         Ok(())
     }
 
-    /// Moves, then turns the wheel by whole notches, keeping the rest for the next time.
-    pub fn wheel(&mut self, hands: &Hands, dx: i32, dy: i32, at: Place) -> Result<(), DesktopError> {
-        hands.point(at)?;
+    /// Aims, then turns the wheel by whole notches, keeping the rest for the next time.
+    pub fn wheel(&mut self, hands: &Hands, dx: i32, dy: i32, at: Aim) -> Result<(), DesktopError> {
+        hands.aim(at)?;
         let turn = |rest: &mut i32, by: i32| {
             if rest.signum() != by.signum() {
                 *rest = 0;

@@ -3,15 +3,16 @@ export type Scaling = 'fit' | 'actual';
 export interface Size { width: number; height: number }
 
 /**
- * CSS size for a screen in a room: never larger than life, never distorted, whole pixels of this screen.
+ * CSS size for a screen in a room: never distorted, whole pixels of this screen.
  *
- * Life size is one pixel of this screen for one of the other's (or two, three, … where a CSS pixel has so many), for then nothing is blurred.
+ * Its actual size is one pixel of this screen for one of the other's, however many of them a CSS pixel has. Fitted it is never larger than
+ * that, or than two, three, … pixels of this screen for each where a CSS pixel has so many, for then nothing is blurred.
  */
 export function drawnSize(screen: Size, room: Size, scaling: Scaling, ratio = 1): Size {
-  const life = Math.max(1, Math.floor(ratio)) / ratio;
   if (screen.width === 0 || screen.height === 0) return screen;
-  if (scaling === 'actual') return { width: screen.width * life, height: screen.height * life };
-  const scale = Math.min(life, room.width / screen.width, room.height / screen.height);
+  if (scaling === 'actual') return { width: screen.width / ratio, height: screen.height / ratio };
+  const most = Math.max(1, Math.floor(ratio)) / ratio;
+  const scale = Math.min(most, room.width / screen.width, room.height / screen.height);
   const whole = (side: number): number => Math.max(1, Math.floor(side * scale * ratio)) / ratio;
   return { width: whole(screen.width), height: whole(screen.height) };
 }

@@ -5,9 +5,11 @@ import { charterMisfit, openRemoteSession, type ConsentState, type LinkState, ty
 import { account, api } from './account.svelte';
 import { ChatKeeper, type Kept } from './chat-keeper';
 import { explain } from './failure';
+import type { Scaling } from './fit';
 import { nearest } from './nearest';
 import { isOpen } from './label';
 import { linkSecrets } from './link-secrets';
+import { Scalings } from './scalings.svelte';
 import { isAway } from './tools';
 
 export interface Line {
@@ -69,6 +71,7 @@ export class Workspace {
   #opening = false;
   /** The tab is gone; an answer that comes now opens nothing. */
   #closed = false;
+  #scalings = new Scalings();
 
   constructor(session: Session) {
     this.id = session.id;
@@ -263,6 +266,20 @@ export class Workspace {
   choose(monitor: number): void {
     this.monitor = monitor;
     this.#remote?.selectMonitor(monitor);
+  }
+
+  /** How large the monitor that is shown is drawn. */
+  get scaling(): Scaling {
+    return this.#scalings.of(this.#shownName);
+  }
+
+  set scaling(scaling: Scaling) {
+    this.#scalings.choose(this.#shownName, scaling);
+  }
+
+  /** The name of the monitor that is shown; the whole desktop has none. */
+  get #shownName(): string {
+    return this.monitors.find(({ id }) => id === this.monitor)?.name ?? '';
   }
 
   /** Tells once a second how the picture runs; returns what ends that. */

@@ -1,5 +1,5 @@
 // The remote pointer: as the browser's own pointer while the technician controls, as a small canvas over the picture
-// while he only looks.
+// while he only looks, or moves it by steps.
 import { type Fit, pictureBox } from '../place';
 
 /** The pointer's picture with its hot spot; `undefined` when it is hidden. */
@@ -10,7 +10,7 @@ export type CursorPicture =
 export interface CursorSink {
   shape(picture: CursorPicture): void;
   position(x: number, y: number): void;
-  /** control: the browser's pointer is the remote one; view: it is drawn; off: nothing is shown. */
+  /** control: the browser's pointer is the remote one, drawn while the page holds the browser's; view: it is drawn; off: nothing is shown. */
   mode(mode: 'control' | 'view' | 'off'): void;
   close(): void;
 }
@@ -34,6 +34,7 @@ export class CanvasCursor implements CursorSink {
   private ownStyle = 'default';
   private readonly observer: ResizeObserver;
   private readonly originalStyle: string;
+  private readonly closed = new AbortController();
 
   constructor(private readonly canvas: HTMLCanvasElement) {
     this.originalStyle = canvas.style.cursor;
@@ -42,6 +43,7 @@ export class CanvasCursor implements CursorSink {
     Object.assign(this.overlay.style, { position: 'absolute', pointerEvents: 'none', display: 'none', zIndex: '1' });
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(canvas);
+    canvas.ownerDocument.addEventListener('pointerlockchange', () => this.place(), { signal: this.closed.signal });
   }
 
   shape(picture: CursorPicture): void {
@@ -60,7 +62,10 @@ export class CanvasCursor implements CursorSink {
 
   position(x: number, y: number): void {
     this.at = { x, y };
-    if (this.current === 'view') this.place();
+    if (!this.drawn) return;
+    this.place();
+    // A picture larger than its view follows the pointer, which no hand leads to the edge.
+    if (this.held) this.overlay.scrollIntoView({ block: 'nearest', inline: 'nearest', behavior: 'instant' });
   }
 
   mode(mode: 'control' | 'view' | 'off'): void {
@@ -71,6 +76,7 @@ export class CanvasCursor implements CursorSink {
 
   close(): void {
     this.observer.disconnect();
+    this.closed.abort();
     this.overlay.remove();
     this.canvas.style.cursor = this.originalStyle;
   }
@@ -96,6 +102,15 @@ export class CanvasCursor implements CursorSink {
     return dense;
   }
 
+  /** Whether the part of the page around the picture holds the browser's pointer. */
+  private get held(): boolean {
+    return this.canvas.ownerDocument.pointerLockElement?.contains(this.canvas) === true;
+  }
+
+  private get drawn(): boolean {
+    return this.current === 'view' || (this.current === 'control' && this.held);
+  }
+
   private resized(): void {
     if (this.picture !== undefined) this.ownStyle = this.asOwnPointer(this.picture);
     this.show();
@@ -117,7 +132,7 @@ export class CanvasCursor implements CursorSink {
 
   private place(): void {
     const { canvas, overlay, picture, at } = this;
-    if (this.current !== 'view' || picture === undefined || at === undefined || canvas.width === 0) {
+    if (!this.drawn || picture === undefined || at === undefined || canvas.width === 0) {
       overlay.style.display = 'none';
       return;
     }

@@ -15,6 +15,11 @@ export interface Place {
   y: number;
 }
 
+/** Where a button or the wheel acts: there, after the pointer has gone there, or wherever the pointer is. */
+export type Aim = Place | 'here';
+/** The monitor's number in an aim that says 'here'; no monitor has it. */
+const HERE = 254;
+
 export type Button = 'left' | 'middle' | 'right' | 'back' | 'forward';
 const BUTTONS: readonly Button[] = ['left', 'middle', 'right', 'back', 'forward'];
 
@@ -24,14 +29,16 @@ export const MODIFIER = { shift: 1, control: 2, alt: 4, meta: 8, altGraph: 16, c
 /** One thing the technician did with mouse or keyboard. */
 export type Input =
   | { kind: 'move'; at: Place }
-  | { kind: 'press'; button: Button; down: boolean; at: Place }
+  | { kind: 'press'; button: Button; down: boolean; at: Aim }
   /** In 1/120 of a wheel notch; positive is right and down. */
-  | { kind: 'wheel'; dx: number; dy: number; at: Place }
+  | { kind: 'wheel'; dx: number; dy: number; at: Aim }
   /** `usage`: USB HID keyboard page, 0 if unknown; `text`: what the key types in the technician's layout, else empty. */
   | { kind: 'key'; down: boolean; usage: number; modifiers: number; text: string }
   | { kind: 'text'; text: string }
   | { kind: 'combination'; combination: 'ctrl_alt_del' }
-  | { kind: 'release_all' };
+  | { kind: 'release_all' }
+  /** In pixels of the picture; positive is right and down. */
+  | { kind: 'move_by'; dx: number; dy: number };
 
 export const INPUT_KIND = {
   move: 0x40,
@@ -41,14 +48,28 @@ export const INPUT_KIND = {
   text: 0x44,
   combination: 0x45,
   release_all: 0x46,
+  move_by: 0x47,
 } as const satisfies Record<Input['kind'], number>;
 
 function readPlace(r: Reader): Place {
-  return { monitor: r.u8(), x: r.u16(), y: r.u16() };
+  const at = readAim(r);
+  if (at === 'here') throw unknown('monitor', HERE);
+  return at;
+}
+
+function readAim(r: Reader): Aim {
+  const at: Place = { monitor: r.u8(), x: r.u16(), y: r.u16() };
+  if (at.monitor !== HERE) return at;
+  if (at.x !== 0 || at.y !== 0) throw unknown('aim', at.x * 65536 + at.y);
+  return 'here';
 }
 
 function writePlace(w: Writer, at: Place): Writer {
   return w.u8(at.monitor).u16(at.x).u16(at.y);
+}
+
+function writeAim(w: Writer, at: Aim): Writer {
+  return writePlace(w, at === 'here' ? { monitor: HERE, x: 0, y: 0 } : at);
 }
 
 /** Appends the fields of an input to a writer that holds its kind byte. */
@@ -58,10 +79,10 @@ export function writeInput(w: Writer, input: Input): void {
       writePlace(w, input.at);
       return;
     case 'press':
-      writePlace(w.u8(BUTTONS.indexOf(input.button) + 1).flag(input.down), input.at);
+      writeAim(w.u8(BUTTONS.indexOf(input.button) + 1).flag(input.down), input.at);
       return;
     case 'wheel':
-      writePlace(w.i16(input.dx).i16(input.dy), input.at);
+      writeAim(w.i16(input.dx).i16(input.dy), input.at);
       return;
     case 'key':
       w.flag(input.down).u16(input.usage).u8(input.modifiers).text(input.text, MAX_KEY_TEXT);
@@ -73,6 +94,9 @@ export function writeInput(w: Writer, input: Input): void {
       w.u8(1);
       return;
     case 'release_all':
+      return;
+    case 'move_by':
+      w.i16(input.dx).i16(input.dy);
       return;
   }
 }
@@ -86,10 +110,10 @@ export function readInput(kind: number, r: Reader): Input | undefined {
       const value = r.u8();
       const button = BUTTONS[value - 1];
       if (button === undefined) throw unknown('button', value);
-      return { kind: 'press', button, down: r.flag('down'), at: readPlace(r) };
+      return { kind: 'press', button, down: r.flag('down'), at: readAim(r) };
     }
     case INPUT_KIND.wheel:
-      return { kind: 'wheel', dx: r.i16(), dy: r.i16(), at: readPlace(r) };
+      return { kind: 'wheel', dx: r.i16(), dy: r.i16(), at: readAim(r) };
     case INPUT_KIND.key:
       return {
         kind: 'key',
@@ -107,6 +131,8 @@ export function readInput(kind: number, r: Reader): Input | undefined {
     }
     case INPUT_KIND.release_all:
       return { kind: 'release_all' };
+    case INPUT_KIND.move_by:
+      return { kind: 'move_by', dx: r.i16(), dy: r.i16() };
     default:
       return undefined;
   }

@@ -123,6 +123,7 @@ export const MESSAGES = {
   text: { byte: INPUT_KIND.text, class: 'input', sender: 'console' },
   combination: { byte: INPUT_KIND.combination, class: 'input', sender: 'console' },
   release_all: { byte: INPUT_KIND.release_all, class: 'input', sender: 'console' },
+  move_by: { byte: INPUT_KIND.move_by, class: 'input', sender: 'console' },
 } as const satisfies Record<Message['kind'], { byte: number; class: Class; sender: Sender }>;
 
 const KIND_OF_BYTE = new Map<number, Message['kind']>(
@@ -304,7 +305,8 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
     case 'key':
     case 'text':
     case 'combination':
-    case 'release_all': {
+    case 'release_all':
+    case 'move_by': {
       const input = readInput(byte, r);
       if (input === undefined) throw unknown('message kind', byte);
       return input;
