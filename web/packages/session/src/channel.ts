@@ -150,7 +150,7 @@ export class Channel {
     const kind = direct !== undefined && active?.direct === true ? direct.kind : 'relay';
     let { problem } = report;
     const other = traffic?.direct;
-    if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable ? 'slower' : 'silent';
+    if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable && !other.suspected ? 'slower' : 'silent';
     const interference = traffic?.interference ?? noInterference();
     return { kind, roundTrip: active?.roundTrip, loss: active?.loss ?? 0, problem, direct: report, interference };
   }
