@@ -41,8 +41,9 @@ describe('a session', { concurrency: LANES }, () => {
       try {
         const row = await play(scenario, desktop, folder);
         rows.set(scenario.name, row);
-        const { name, paths, ...figures } = row;
+        const { name, paths, states, ...figures } = row;
         process.stderr.write(`${name}: ${JSON.stringify(figures)} ${paths.map(({ path }) => path).join(' → ')}\n`);
+        if (process.env.BELAY_E2E_KEEP) process.stderr.write(`${name}: ${JSON.stringify({ paths, states })}\n`);
       } finally {
         desktops.push(desktop);
       }

@@ -60,7 +60,9 @@ async function session(met) {
   await granted(technician, 'tool-control', 20_000);
   met.typewriter = await Typewriter.open(desktop);
 
+  const calm = Date.now();
   await work(met, 'before');
+  row.calm_ms = Date.now() - calm;
   const wanted = scenario.path;
   // Which of two good paths is used at one instant is measured anew all the time: what counts is that this one was reached.
   const reached = async () => (await paths(technician)).some(({ path }) => path === wanted);
@@ -73,7 +75,10 @@ async function session(met) {
   if (scenario.during) {
     const began = Date.now();
     await scenario.during(met);
+    const whole = Date.now();
+    const first = firstKey(met);
     await work(met, 'after', scenario.patience);
+    row.first_ms = await first - (scenario.lasts ? whole : began);
     await desktop.activate(await applet.window());
     await answer(met, 'and here I am again', scenario.patience);
     row.back_ms = Date.now() - began - (scenario.lasts ?? 0);
@@ -87,6 +92,7 @@ async function session(met) {
   assert.equal(met.typewriter.text(), met.typed, 'the keys typed on the desktop, in the end');
   Object.assign(row, { missing: 0, doubled: 0 });
   row.paths = await paths(technician);
+  row.states = await technician.page.evaluate(() => window.statesSeen);
   await technician.call('POST', `/sessions/${met.session.id}/end`);
   assert.equal(await applet.exit(), 0);
   return row;
@@ -129,6 +135,16 @@ async function work(met, word, patience = 20_000) {
   }
   await until(`the keys typed "${word}" on the desktop`, () => typewriter.text() === met.typed, patience)
     .catch((error) => { throw new Error(`${error.message}; typed was ${JSON.stringify(met.typed)}, the file holds ${JSON.stringify(typewriter.text())}`); });
+}
+
+/** When the next key that is typed from now on is on the desktop. */
+async function firstKey({ typewriter }, patience = 60_000) {
+  const before = typewriter.text().length;
+  for (const end = Date.now() + patience; Date.now() < end;) {
+    if (typewriter.text().length > before) return Date.now();
+    await sleep(10);
+  }
+  throw new Error('no key has arrived any more');
 }
 
 /** Types a line into the desktop's terminal through the console. */

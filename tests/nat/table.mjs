@@ -11,7 +11,8 @@ const columns = [
   ['usable after', (row) => seconds(row.usable_ms)],
   ['picture after', (row) => seconds(row.picture_ms)],
   ['better path after', (row) => seconds(row.direct_ms)],
-  ['goes on after', (row) => (row.back_ms === undefined ? '–' : `${seconds(row.back_ms)}, by ${path(row.path_after)}`)],
+  ['first key after', (row) => seconds(row.first_ms)],
+  ['all there after', (row) => (row.back_ms === undefined ? '–' : `${seconds(row.back_ms)} (calm: ${seconds(row.calm_ms)}), by ${path(row.path_after)}`)],
   ['lines, keys sent', (row) => `${row.lines}, ${row.keys}`],
   ['missing, doubled', (row) => `${row.missing}, ${row.doubled}`],
 ];

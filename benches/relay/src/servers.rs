@@ -4,6 +4,7 @@ use crate::certificate::Certificate;
 use anyhow::{Context, Result};
 use belay_net::gateway::{Gateway, SocketMessage, Website};
 use belay_net::mux::{Mux, Sorted};
+use belay_net::swelling::Swelling;
 use belay_net::turn::{RelayAt, TurnConfig, TurnServer};
 use belay_relay::admission::{Admission, AdmitAnswer, AdmitRequest, LegNews};
 use belay_relay::{LegId, Limits};
@@ -148,7 +149,7 @@ pub fn websocket() -> Result<()> {
             let (tls, gateway) = (tls.clone(), Arc::clone(&gateway));
             tokio::spawn(async move {
                 drop(stream.set_nodelay(true));
-                let Ok(stream) = tls.accept(stream).await else { return };
+                let Ok(stream) = tls.accept(Swelling::new(stream)).await else { return };
                 let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
                 let accepted = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await;
                 let Ok(socket) = accepted else { return };

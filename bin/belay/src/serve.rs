@@ -361,13 +361,15 @@ async fn stop_when_asked(stop: watch::Sender<bool>) {
     stop.send_replace(true);
 }
 
-/// Serves renewed certificates, for ever.
+/// Takes renewed certificates and anchors, for ever.
 async fn renew(renewal: Option<Renewal>, mut wishes: Wishes) {
     match renewal {
         Some(renewal) => renewal.follow(wishes).await,
         None => loop {
             wishes.next().await;
-            tracing::info!("this server makes its certificate itself; there is nothing to look at again");
+            tracing::info!(
+                "this server makes its certificate itself, and tls.anchor names no file; there is nothing to look at again"
+            );
         },
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use belay_api::Anchors;
 use belay_program::config::{Anchor, Config, Origin, PemSource, TlsSource};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::ServerConfig;
@@ -14,11 +15,13 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-use renewal::Current;
 pub use renewal::Renewal;
+use renewal::{Current, Watched};
 
 /// Life of a certificate the server makes for itself.
 const SELF_SIGNED_DAYS: i64 = 3650;
+/// They travel in the tag of every applet, whose blocks have 64 KiB at most, with every end of line as two bytes.
+const LARGEST_ANCHORS: usize = 48 << 10;
 
 /// All that the start needs to know of TLS.
 pub struct Tls {
@@ -26,9 +29,9 @@ pub struct Tls {
     pub server: Arc<ServerConfig>,
     /// SHA-256 of the certificate, as browsers show it: pairs of digits with colons.
     pub fingerprint: String,
-    /// PEM that applets shall trust; empty: the computer's own trust store.
-    pub anchors: String,
-    /// Serves what comes after this certificate, where it is from files.
+    /// What applets shall trust.
+    pub anchors: Anchors,
+    /// Takes what comes after the certificate and what applets shall trust, where they are from files.
     pub renewal: Option<Renewal>,
 }
 
@@ -52,16 +55,23 @@ pub fn prepare(config: &Config, public: &Origin) -> anyhow::Result<Tls> {
             (files, Some(pem))
         }
     };
+    let watched = Watched {
+        pair: own.is_none().then(|| files.clone()),
+        anchor: match &config.tls.anchor {
+            Anchor::Pem(PemSource::File(path)) => Some(path.clone()),
+            Anchor::Pem(PemSource::Text(_)) | Anchor::Default | Anchor::System => None,
+        },
+    };
     // Before they are read: a change while they are read is one to be noticed.
-    let stamps = renewal::stamps(&files);
+    let stamps = watched.stamps();
     let pair = load(&files)?;
     let fingerprint = fingerprint(&pair);
     let current = Arc::new(Current::new(pair));
     let mut server = ServerConfig::builder().with_no_client_auth().with_cert_resolver(current.clone());
     // A TURN client may name itself too (RFC 7443); most name nothing.
     server.alpn_protocols = vec![b"http/1.1".to_vec(), b"stun.turn".to_vec()];
-    let renewal = own.is_none().then(|| Renewal::new(files, stamps, current));
-    let anchors = anchors(config, own)?;
+    let anchors = Anchors::new(anchors(config, own)?);
+    let renewal = watched.is_any().then(|| Renewal::new(watched, stamps, current, anchors.clone()));
     Ok(Tls { server: Arc::new(server), fingerprint, anchors, renewal })
 }
 
@@ -118,13 +128,23 @@ fn anchors(config: &Config, own: Option<String>) -> anyhow::Result<String> {
         Anchor::Default => own.unwrap_or_default(),
         Anchor::System => String::new(),
         Anchor::Pem(PemSource::Text(pem)) => pem.clone(),
-        Anchor::Pem(PemSource::File(path)) => std::fs::read_to_string(path).map_err(|error| {
-            anyhow::anyhow!(
-                "the certificate {} cannot be read ({error}); give a readable PEM file in tls.anchor",
-                path.display()
-            )
-        })?,
+        Anchor::Pem(PemSource::File(path)) => return read_anchors(path),
     };
+    check_anchors(&anchors)?;
+    Ok(anchors)
+}
+
+/// What is in the file that `tls.anchor` names.
+fn read_anchors(path: &Path) -> anyhow::Result<String> {
+    let anchors = std::fs::read_to_string(path).map_err(|error| {
+        anyhow::anyhow!(
+            "the certificate {} cannot be read ({error}); give a readable PEM file in tls.anchor",
+            path.display()
+        )
+    })?;
+    if anchors.trim().is_empty() {
+        bail!("{} is empty; give certificates in PEM form in tls.anchor", path.display());
+    }
     check_anchors(&anchors)?;
     Ok(anchors)
 }
@@ -132,6 +152,12 @@ fn anchors(config: &Config, own: Option<String>) -> anyhow::Result<String> {
 fn check_anchors(pem: &str) -> anyhow::Result<()> {
     if pem.is_empty() {
         return Ok(());
+    }
+    if pem.len() > LARGEST_ANCHORS {
+        bail!(
+            "tls.anchor has {} bytes, and at most {LARGEST_ANCHORS} fit into an applet; leave only the certificates that are needed",
+            pem.len()
+        );
     }
     let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     match found {

@@ -4,6 +4,7 @@
 //! Offsets belong to the link and not to a path, so that a change of path loses and repeats nothing.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod choice;
 mod path;
 mod ranges;
 mod receiving;
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use choice::Choice;
 use path::{Path, Sent};
 use receiving::{InState, InStream};
 use sending::{OutState, OutStream};
@@ -25,10 +27,6 @@ pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_millis(20);
 pub const WINDOW: usize = 4 << 20;
 /// The same for *screen*.
 pub const WINDOW_SCREEN: usize = 32 << 20;
-/// A better path must be better by a tenth and by this.
-const ADVANTAGE: Duration = Duration::from_millis(2);
-/// How long a path is kept before a better one is looked for again.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// A path, as its owner numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,6 +71,10 @@ pub struct Measures {
     pub lost: f64,
     /// Whether something sent there may be expected to arrive.
     pub usable: bool,
+    /// Whether an answer is late.
+    pub suspected: bool,
+    /// When its silence becomes one to look into, if nothing comes there before; nothing is owed: never.
+    pub doubted_at: Option<Moment>,
 }
 
 /// Why a message cannot be sent.
@@ -112,7 +114,7 @@ const STREAMS: usize = 3;
 pub struct Link {
     paths: Vec<Path>,
     active: Option<PathId>,
-    changed: Moment,
+    choice: Choice,
     out_streams: [OutStream; STREAMS],
     in_streams: [InStream; STREAMS],
     out_states: [OutState; 2],
@@ -138,7 +140,7 @@ impl Link {
         Link {
             paths: Vec::new(),
             active: None,
-            changed: Moment(0),
+            choice: Choice::default(),
             out_streams: windows.map(OutStream::new),
             in_streams: windows.map(|window| InStream::new(window as u64)),
             out_states: Default::default(),
@@ -203,6 +205,9 @@ impl Link {
     /// A packet has come on this path and was opened. An error means that the other end broke the protocol.
     pub fn received(&mut self, path: PathId, packet: &[u8], now: Moment) -> Result<(), WireError> {
         let mut answered = None;
+        if let Some(path) = self.paths.iter_mut().find(|known| known.id == path) {
+            path.heard(now);
+        }
         for piece in wire::decode(packet)? {
             match piece {
                 Piece::Ack(ack) => self.acknowledged(&ack, now)?,
@@ -225,8 +230,12 @@ impl Link {
                 }
                 Piece::Pong(number) => {
                     if let Some(path) = self.paths.iter_mut().find(|known| known.id == path) {
-                        path.pong(number, now);
+                        let worse = path.pong(number, now);
+                        let active = Some(path.id) == self.active;
                         answered = Some(number);
+                        self.doubt(worse && active, now);
+                        self.note_usable(now);
+                        self.choice.weigh(&self.paths, self.active);
                     }
                     self.choose(now);
                 }
@@ -235,7 +244,7 @@ impl Link {
         if let Some(number) = answered
             && let Some(path) = self.paths.iter_mut().find(|known| known.id == path)
         {
-            let missing = path.missing(number);
+            let missing = path.missing(number, now);
             self.swallowed = self.swallowed.saturating_add(missing.len() as u64);
             self.send_again(&missing);
         }
@@ -253,6 +262,11 @@ impl Link {
             lost.extend(path.overdue(now));
         }
         self.send_again(&lost);
+        if self.active_path().is_some_and(|path| path.was_usable && path.is_suspected(now)) {
+            // Whether the others answer tells if it is the path or the other end.
+            let active = self.active;
+            self.paths.iter_mut().filter(|path| Some(path.id) != active).for_each(|path| path.ask(1));
+        }
         self.choose(now);
     }
 
@@ -384,12 +398,26 @@ impl Link {
                 *class == ack.class && states[state(*class)].has_arrived(*number)
             }
         };
-        let mut lost = Vec::new();
+        let (mut lost, mut doubted) = (Vec::new(), false);
         for path in &mut self.paths {
-            lost.extend(path.acknowledged(has_arrived, now));
+            let (lost_here, worse) = path.acknowledged(has_arrived, now);
+            lost.extend(lost_here);
+            doubted |= worse && Some(path.id) == self.active;
         }
         self.send_again(&lost);
+        self.doubt(doubted, now);
         Ok(())
+    }
+
+    /// The path in use may have become a worse one: if so, all are measured anew.
+    fn doubt(&mut self, doubted: bool, now: Moment) {
+        if doubted && self.paths.len() > 1 && self.choice.measure_again(now) {
+            self.paths.iter_mut().for_each(Path::measure);
+        }
+    }
+
+    fn note_usable(&mut self, now: Moment) {
+        self.paths.iter_mut().for_each(|path| path.was_usable = path.is_usable(now));
     }
 
     fn send_again(&mut self, lost: &[Sent]) {
@@ -403,29 +431,10 @@ impl Link {
 
     /// Looks which path is the best now.
     fn choose(&mut self, now: Moment) {
-        self.paths.iter_mut().for_each(|path| path.was_usable = path.is_usable(now));
-        let best = |tried: bool| {
-            let usable = self.paths.iter().filter(|path| path.was_usable && (path.is_tried() || !tried));
-            usable.min_by_key(|path| path.score().unwrap_or(Duration::MAX))
-        };
-        let next = match self.active_path() {
-            Some(active) if active.was_usable => {
-                let settled = self.changed == Moment(0) || now.since(self.changed) >= SETTLED;
-                match best(true) {
-                    Some(better) if settled && is_better(better, active) => better.id,
-                    Some(_) | None => active.id,
-                }
-                .into()
-            }
-            // A relay delivers everything until it dies, which its owner notices.
-            Some(active) if active.kind == PathKind::Relay && best(false).is_none() => Some(active.id),
-            Some(_) | None => best(false).map(|path| path.id),
-        };
+        self.note_usable(now);
+        let next = self.choice.next(&self.paths, self.active, now);
         if next == self.active {
             return;
-        }
-        if self.active_path().is_some() && next.is_some() {
-            self.changed = now;
         }
         self.active = next;
         self.outputs.push_back(Output::Active(next));
@@ -444,16 +453,6 @@ impl Link {
                 }
             }
         }
-    }
-}
-
-fn is_better(path: &Path, active: &Path) -> bool {
-    match (path.score(), active.score()) {
-        (Some(score), Some(before)) => {
-            path.id != active.id && score <= before * 9 / 10 && score + ADVANTAGE <= before
-        }
-        (Some(_), None) => true,
-        (None, Some(_) | None) => false,
     }
 }
 

@@ -30,6 +30,6 @@ mod website;
 pub use clock::Clock;
 pub use error::ApiError;
 pub use openapi::document;
-pub use settings::{Limits, ListedGateway, Reach, Settings};
+pub use settings::{Anchors, Limits, ListedGateway, Reach, Settings};
 pub use tag::{OperatorBlock, SessionBlock, TAG_MARK, tag};
 pub use website::{Website, WebsiteParts, app};

@@ -1,7 +1,33 @@
 //! What the website has to be told, as plain values; the executable fills it from its configuration.
 
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+
+/// PEM certificates that applets shall trust; empty for the computer's own trust store. Copies share what they hold, so that it
+/// can be replaced while the website runs: applets that are downloaded from then on get the new ones.
+#[derive(Debug, Clone, Default)]
+pub struct Anchors(Arc<RwLock<String>>);
+
+impl Anchors {
+    /// These certificates.
+    pub fn new(pem: String) -> Self {
+        Self(Arc::new(RwLock::new(pem)))
+    }
+
+    /// The certificates as they are now.
+    pub fn pem(&self) -> String {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Others take their place; whether they are others.
+    pub fn replace(&self, pem: String) -> bool {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *held != pem;
+        *held = pem;
+        changed
+    }
+}
 
 /// Whether anybody but this computer can reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +75,8 @@ pub struct Settings {
     pub idle: Duration,
     /// The constant applet binary for Linux.
     pub applet_linux_x86_64: PathBuf,
-    /// PEM certificates that applets shall trust; empty for the computer's own trust store.
-    pub anchors: String,
+    /// What applets shall trust.
+    pub anchors: Anchors,
     /// Limits of tries.
     pub limits: Limits,
 }
@@ -143,7 +169,7 @@ mod tests {
             gateways: listed.iter().map(gateway).collect(),
             idle: Duration::from_secs(900),
             applet_linux_x86_64: PathBuf::new(),
-            anchors: String::new(),
+            anchors: Anchors::default(),
             limits: Limits { pin_per_address: 1, pin_in_all: 1, sign_in_per_address: 1 },
         }
     }

@@ -1,6 +1,7 @@
 //! The applet's connection: finds a gateway, is admitted, carries messages, and comes back after every loss
 //! for as long as the session lives. "Coming back" of `docs/protocol/gateway.md`.
 
+mod addresses;
 mod choice;
 mod departures;
 mod outbound;
@@ -23,7 +24,7 @@ pub use crate::pairing::Interference;
 use choice::Choice;
 pub use departures::Departures;
 use reach::{Admitted, Credential};
-use running::{Ended, Running};
+use running::{Attended, Ended, Running};
 
 const QUEUE: usize = 256;
 /// Time for a goodbye that the gateway could not hear at first; the applet's last window stays about as long.
@@ -188,25 +189,39 @@ async fn live(
     happened.send(Event::Admitted(session)).await.ok()?;
     let mut running = Running::new(&leg.id, happened.clone(), departures);
     loop {
-        match running.serve(socket, wanted).await {
+        let (mut ready, mut at_once) = match running.serve(socket, wanted, || choice.prepare(dial)).await {
             Ended::Quietly => return None,
             Ended::Refused(refusal) => return Some(Event::Refused(refusal)),
-            Ended::Lost(reason) => running.lost(reason).await?,
-        }
+            Ended::Lost { reason, ready, at_once } => {
+                running.lost(reason).await?;
+                (ready, at_once)
+            }
+        };
         let mut tries = 0;
         socket = loop {
-            let wait = WAITS[tries.min(WAITS.len() - 1)];
-            tries += 1;
-            // A quarter more or less, so that a restarted gateway is not stormed by all at once.
-            let share = f64::from(reach::random_byte()) / 255.0 * 0.5 + 0.75;
-            if running.wait(wait.mul_f64(share), wanted).await.is_break() {
-                say_after_all(dial, leg, &mut choice, &ticket, running.unsaid()).await;
-                return None;
+            if !std::mem::take(&mut at_once) {
+                let wait = WAITS[tries.min(WAITS.len() - 1)];
+                tries += 1;
+                // A quarter more or less, so that a restarted gateway is not stormed by all at once.
+                let share = f64::from(reach::random_byte()) / 255.0 * 0.5 + 0.75;
+                match running.wait(wait.mul_f64(share), wanted).await {
+                    ControlFlow::Continue(Attended::Done(())) => {}
+                    ControlFlow::Continue(Attended::Moved) => tries = 0,
+                    ControlFlow::Break(_) => {
+                        say_after_all(dial, leg, &mut choice, &ticket, running.unsaid()).await;
+                        return None;
+                    }
+                }
             }
             // The session goes on meanwhile, on a direct path if there is one.
             let credential = Credential::Return(ticket.clone());
-            let reached = match running.attend(wanted, choice.reach(dial, leg, &credential)).await {
-                ControlFlow::Continue(reached) => reached,
+            let coming = choice.come_back(dial, leg, &credential, ready.take());
+            let reached = match running.attend(wanted, coming).await {
+                ControlFlow::Continue(Attended::Done(reached)) => reached,
+                ControlFlow::Continue(Attended::Moved) => {
+                    (tries, at_once) = (0, true);
+                    continue;
+                }
                 ControlFlow::Break(_) => {
                     say_after_all(dial, leg, &mut choice, &ticket, running.unsaid()).await;
                     return None;

@@ -1,6 +1,8 @@
 //! Reaching the installation an applet was made for: TLS with its own trust anchors, the list of gateways, the WebSocket.
 
 use belay_wire::AccountId;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Request, Uri};
@@ -20,6 +22,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// Time to reach a server, and time for each of its answers.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How often a server that does not answer is knocked at, and how many tries wait for their answer at most.
+const KNOCK_EVERY: Duration = Duration::from_secs(1);
+const KNOCKS: usize = 4;
 const LARGEST_LIST: usize = 64 << 10;
 const MOST_GATEWAYS: usize = 16;
 
@@ -177,7 +182,7 @@ impl Dial {
             host: host.clone(),
             reason: reason.to_string(),
         };
-        let stream = tokio::time::timeout(WITHIN, TcpStream::connect((name, port)))
+        let stream = tokio::time::timeout(WITHIN, knock(name, port))
             .await
             .map_err(|_| unreachable(&"no answer within 10 seconds"))?
             .map_err(|error| unreachable(&error))?;
@@ -206,6 +211,23 @@ impl Dial {
     fn silent(&self, uri: &Uri) -> DialError {
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         DialError::Unreachable { host, reason: "no answer within 10 seconds".into() }
+    }
+}
+
+/// Connects. A try that is not answered within a second is not left to itself: the system repeats what was lost ever more rarely, and a
+/// network that comes back would wait for it.
+async fn knock(name: &str, port: u16) -> std::io::Result<TcpStream> {
+    let mut tries = FuturesUnordered::new();
+    let mut again = tokio::time::interval(KNOCK_EVERY);
+    loop {
+        tokio::select! {
+            _ = again.tick(), if tries.len() < KNOCKS => tries.push(TcpStream::connect((name, port))),
+            Some(tried) = tries.next() => match tried {
+                Ok(stream) => return Ok(stream),
+                Err(error) if tries.is_empty() => return Err(error),
+                Err(_) => {}
+            },
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod relayed;
 mod tcp;
 
 use belay_wire::gateway::Relaying;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -102,6 +102,7 @@ pub(crate) enum What {
 enum Order {
     Candidate(String),
     Frame(Vec<u8>),
+    Moved(Vec<IpAddr>),
 }
 
 /// An attempt at a direct path, and the path once it stands.
@@ -151,6 +152,13 @@ impl Direct {
         self.waiting.fetch_add(len, Ordering::AcqRel);
         if !self.order(Order::Frame(frame)) {
             self.waiting.fetch_sub(len, Ordering::AcqRel);
+        }
+    }
+
+    /// This computer has these addresses from now on, beside the loopback's.
+    pub(crate) fn moved(&self, addresses: &[IpAddr]) {
+        if !self.order(Order::Moved(addresses.to_vec())) {
+            tracing::debug!("a direct path does not hear of new addresses");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The front door: one TCP port, where HTTPS, TURN and what is neither are told apart, and where those who have not yet
 //! said what they want are counted.
 
-use crate::mux::{Begun, Mux, Sorted};
+use crate::mux::{Mux, Secured, Sorted};
 use crate::turn::TurnServer;
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::server::TlsStream;
 
 /// Time a plain HTTP request has to arrive, and its answer to be taken.
 const HTTP_WITHIN: Duration = Duration::from_secs(10);
@@ -38,7 +37,7 @@ impl Default for Waiting {
 /// An HTTPS connection, sorted out.
 pub struct Https {
     /// The connection.
-    pub stream: Begun<TlsStream<TcpStream>>,
+    pub stream: Secured,
     /// The other end.
     pub address: SocketAddr,
     /// Its place among those that wait: drop it when the first request is there.
@@ -105,7 +104,7 @@ impl Front {
     }
 
     /// The connection, if it is HTTPS; the others find their place here.
-    async fn sort(&self, stream: TcpStream, address: SocketAddr) -> Option<Begun<TlsStream<TcpStream>>> {
+    async fn sort(&self, stream: TcpStream, address: SocketAddr) -> Option<Secured> {
         match self.mux.sort(stream, address).await {
             Ok(Sorted::Https(stream)) => return Some(stream),
             Ok(Sorted::Turn(stream)) => {

@@ -11,6 +11,7 @@ pub mod front;
 pub mod gateway;
 pub mod mux;
 mod pairing;
+pub mod swelling;
 pub mod turn;
 pub mod udp;
 

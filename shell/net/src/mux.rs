@@ -1,5 +1,6 @@
 //! One TCP port for everything: tells HTTPS and WSS from TURN, over TLS and plain, by the first bytes.
 
+use crate::swelling::Swelling;
 use crate::turn::Stream;
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +15,14 @@ use tokio_rustls::server::TlsStream;
 /// The first byte of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
+/// A connection by TLS that has said its first byte.
+pub type Secured = Begun<TlsStream<Swelling<TcpStream>>>;
+
 /// What a connection turned out to be.
 #[allow(clippy::large_enum_variant, reason = "one for each connection, moved once")]
 pub enum Sorted {
     /// HTTP inside TLS: HTTPS, and WebSocket after its upgrade.
-    Https(Begun<TlsStream<TcpStream>>),
+    Https(Secured),
     /// HTTP without TLS: good for a redirection at most.
     Http(TcpStream),
     /// STUN or TURN, inside TLS or plain: for [`crate::turn::TurnServer::serve`].
@@ -102,7 +106,7 @@ impl Mux {
             Kind::Tls => {}
             Kind::Unknown => return Err(MuxError::Unknown { address, first: first[0] }),
         }
-        let mut stream = self.tls.accept(stream).await.map_err(failed)?;
+        let mut stream = self.tls.accept(Swelling::new(stream)).await.map_err(failed)?;
         // What was named in the handshake does not count: coturn's client names HTTP as well.
         if stream.read(&mut first).await.map_err(failed)? == 0 {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));

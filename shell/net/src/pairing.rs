@@ -164,6 +164,16 @@ impl Pairing {
         self.link.measures(path, now)
     }
 
+    /// When the gateway's way becomes doubtful because nothing answers there any more, nor on another; nothing is owed: never.
+    pub(crate) fn relay_doubted_at(&self, now: Moment) -> Option<Moment> {
+        let carried = self.link.active().filter(|active| Some(*active) != self.relay);
+        let answers = |path| self.link.measures(path, now).is_some_and(|measures| !measures.suspected);
+        if carried.is_some_and(answers) {
+            return None;
+        }
+        self.link.measures(self.relay?, now)?.doubted_at
+    }
+
     /// The console is there again and this is its first frame: goes on with the same seal if it opens.
     /// The frame is then taken like any other; otherwise nothing has changed.
     pub(crate) fn resume(&mut self, frame: &[u8], now: Moment) -> Result<bool, Breach> {

@@ -17,8 +17,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -79,9 +79,16 @@ pub struct Server {
     pub website: Arc<OneSession>,
     /// Cuts every connection of the gateway.
     pub cuts: Arc<tokio::sync::Notify>,
+    /// Lets every connection of the gateway fall silent.
+    pub silences: Arc<tokio::sync::Notify>,
 }
 
 impl Server {
+    /// Nothing comes or goes any more on the connections that the gateway has, and nobody is told; new ones are as good as ever.
+    pub fn fall_silent(&self) {
+        self.silences.notify_waiters();
+    }
+
     /// Cuts every connection of the gateway; new ones are taken at once.
     pub fn cut(&self) {
         self.cuts.notify_waiters();
@@ -126,12 +133,21 @@ pub async fn start_with(service: Option<Service>) -> Server {
             }
         }
     });
-    let cuts = Arc::new(tokio::sync::Notify::new());
+    let (cuts, silences) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     tokio::spawn({
-        let (gateway, cuts) = (Arc::clone(&gateway), Arc::clone(&cuts));
+        let (gateway, cuts, silences) = (Arc::clone(&gateway), Arc::clone(&cuts), Arc::clone(&silences));
         async move {
             loop {
-                let (stream, _) = sockets.accept().await.unwrap();
+                let (mut outside, _) = sockets.accept().await.unwrap();
+                let (stream, mut inside) = tokio::io::duplex(64 << 10);
+                let silence = Arc::clone(&silences);
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut outside, &mut inside) => {}
+                        // Both stay open, and nobody carries anything from one to the other.
+                        () = silence.notified() => std::future::pending().await,
+                    }
+                });
                 let (tls, gateway, cut) = (tls.clone(), Arc::clone(&gateway), Arc::clone(&cuts));
                 tokio::spawn(async move {
                     let Ok(stream) = tls.accept(stream).await else { return };
@@ -140,12 +156,12 @@ pub async fn start_with(service: Option<Service>) -> Server {
             }
         }
     });
-    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website, cuts }
+    Server { anchors: certificate.cert.pem(), origin, gateway, gateway_port, website, cuts, silences }
 }
 
 async fn serve(
     gateway: Arc<Gateway<OneSession>>,
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<DuplexStream>,
     cut: Arc<tokio::sync::Notify>,
 ) {
     #[allow(clippy::result_large_err, reason = "the signature is tungstenite's")]

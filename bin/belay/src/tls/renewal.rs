@@ -1,10 +1,12 @@
-//! A renewed certificate is served without a restart: its files are looked at from time to time, and when somebody asks.
+//! A renewed certificate is served without a restart, and applets are given a new anchor: the files are looked at from time to time, and
+//! when somebody asks.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
+use belay_api::Anchors;
 use belay_program::reload::Wishes;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -12,7 +14,7 @@ use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Files, fingerprint, load};
+use super::{Files, fingerprint, load, read_anchors};
 
 /// How often the files are looked at. They count as changed when two looks in a row have found the same change.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -37,19 +39,39 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// What tells without reading that a file is another one; `None`: it is not there.
+/// What tells without reading that a file is another one; `None`: it is not there, or not watched.
 type Stamp = Option<(SystemTime, u64)>;
 
-/// The stamps of certificate and key.
-pub(super) type Stamps = [Stamp; 2];
+/// The stamps of certificate, key and anchor.
+pub(super) type Stamps = [Stamp; 3];
 
-/// How the files are now. Links count as what they lead to.
-pub(super) fn stamps(files: &Files) -> Stamps {
-    let stamp = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    };
-    [stamp(&files.certificate), stamp(&files.key)]
+/// The files that are watched.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// Certificate and key, unless the server made them itself.
+    pub(super) pair: Option<Files>,
+    /// What applets shall trust, if it is in a file.
+    pub(super) anchor: Option<PathBuf>,
+}
+
+impl Watched {
+    pub(super) fn is_any(&self) -> bool {
+        self.pair.is_some() || self.anchor.is_some()
+    }
+
+    /// How the files are now. Links count as what they lead to.
+    pub(super) fn stamps(&self) -> Stamps {
+        let stamp = |path: &Path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        let pair = self.pair.as_ref();
+        [
+            pair.and_then(|files| stamp(&files.certificate)),
+            pair.and_then(|files| stamp(&files.key)),
+            self.anchor.as_deref().and_then(stamp),
+        ]
+    }
 }
 
 /// When the files are to be read.
@@ -73,17 +95,18 @@ impl Watch {
     }
 }
 
-/// Keeps the pair that is served in step with its files.
+/// Keeps the pair that is served, and what applets are to trust, in step with their files.
 #[derive(Debug)]
 pub struct Renewal {
-    files: Files,
+    watched: Watched,
     watch: Watch,
     current: Arc<Current>,
+    anchors: Anchors,
 }
 
 impl Renewal {
-    pub(super) fn new(files: Files, stamps: Stamps, current: Arc<Current>) -> Self {
-        Self { files, watch: Watch { read: stamps, changing: None }, current }
+    pub(super) fn new(watched: Watched, stamps: Stamps, current: Arc<Current>, anchors: Anchors) -> Self {
+        Self { watched, watch: Watch { read: stamps, changing: None }, current, anchors }
     }
 
     /// Looks for ever.
@@ -111,10 +134,15 @@ impl Renewal {
     }
 
     fn look(&mut self, asked: bool) {
-        if !self.watch.look(stamps(&self.files), asked) {
+        if !self.watch.look(self.watched.stamps(), asked) {
             return;
         }
-        match self.renewed() {
+        // First what is to be trusted: whoever downloads an applet in between comes with it to either certificate, if both are in it.
+        if let Some(path) = &self.watched.anchor {
+            self.trust(path);
+        }
+        let Some(files) = &self.watched.pair else { return };
+        match self.renewed(files) {
             Ok(Some(pair)) => {
                 let fingerprint = fingerprint(&pair);
                 *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
@@ -128,9 +156,25 @@ impl Renewal {
         }
     }
 
+    fn trust(&self, path: &Path) {
+        match read_anchors(path) {
+            Ok(pem) => {
+                if self.anchors.replace(pem) {
+                    tracing::info!(
+                        "tls.anchor has changed; applets that are downloaded from now on trust what it holds"
+                    );
+                }
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(%error, "the changed tls.anchor cannot be used; applets go on with the one before");
+            }
+        }
+    }
+
     /// The pair in the files, if it is another one than that which is served.
-    fn renewed(&self) -> anyhow::Result<Option<CertifiedKey>> {
-        let pair = load(&self.files)?;
+    fn renewed(&self, files: &Files) -> anyhow::Result<Option<CertifiedKey>> {
+        let pair = load(files)?;
         if pair.cert == self.current.pair().cert {
             return Ok(None);
         }
@@ -138,7 +182,7 @@ impl Renewal {
         let (_, leaf) = X509Certificate::from_der(leaf).context("it is no certificate")?;
         let (from, until) = (leaf.validity().not_before, leaf.validity().not_after);
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let path = self.files.certificate.display();
+        let path = files.certificate.display();
         if now > until.timestamp() {
             bail!("{path} has expired on {}; put one there that is valid", until.to_datetime().date());
         }
@@ -156,7 +200,43 @@ mod tests {
     use super::*;
 
     fn stamps(certificate: u64, key: u64) -> Stamps {
-        [certificate, key].map(|len| (len > 0).then_some((SystemTime::UNIX_EPOCH, len)))
+        [certificate, key, 0].map(|len| (len > 0).then_some((SystemTime::UNIX_EPOCH, len)))
+    }
+
+    #[test]
+    fn applets_are_given_a_changed_anchor_and_not_one_that_cannot_be_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("anchor.pem");
+        let made = || rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let [first, second] = [made(), made()];
+        std::fs::write(&path, first.cert.pem()).unwrap();
+        let anchors = Anchors::new(first.cert.pem());
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let key = rustls_pki_types::PrivateKeyDer::try_from(first.signing_key.serialize_der()).unwrap();
+        let pair = CertifiedKey::from_der(vec![first.cert.der().clone()], key, &provider).unwrap();
+        let watched = Watched { pair: None, anchor: Some(path.clone()) };
+        let stamps = watched.stamps();
+        let mut renewal = Renewal::new(watched, stamps, Arc::new(Current::new(pair)), anchors.clone());
+        for (text, trusted) in [
+            ("no certificate", &first),
+            ("", &first),
+            (&second.cert.pem(), &second),
+            (&second.cert.pem().repeat(200), &second),
+            (&first.cert.pem(), &first),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            renewal.look(true);
+            assert_eq!(anchors.pem(), trusted.cert.pem(), "{text:.40}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        renewal.look(true);
+        assert_eq!(anchors.pem(), first.cert.pem());
+        // Nobody says anything: it counts when it has come to rest.
+        std::fs::write(&path, second.cert.pem()).unwrap();
+        renewal.look(false);
+        assert_eq!(anchors.pem(), first.cert.pem());
+        renewal.look(false);
+        assert_eq!(anchors.pem(), second.cert.pem());
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) async fn join_download(
     let settings = website.settings();
     let operator = OperatorBlock {
         origin: settings.origin.clone(),
-        anchors: settings.anchors.clone(),
+        anchors: settings.anchors.pem(),
         charter_key: hex::encode(website.store().charter_public_key()),
         operator: authority(&settings.origin).to_owned(),
     };

@@ -77,7 +77,7 @@ impl World {
             gateways,
             idle: IDLE,
             applet_linux_x86_64: applet,
-            anchors: "-----BEGIN CERTIFICATE-----".to_owned(),
+            anchors: crate::Anchors::new("-----BEGIN CERTIFICATE-----".to_owned()),
             limits: Limits { pin_per_address: 10, pin_in_all: 100, sign_in_per_address: 10 },
         };
         let parts = WebsiteParts { store: store.clone(), passwords, settings, clock: clock.clone() };

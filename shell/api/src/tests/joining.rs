@@ -133,6 +133,8 @@ async fn the_download_is_the_constant_binary_with_its_tag() {
     assert_eq!(operator, same_operator);
     assert_eq!(operator.charter_key, hex::encode(world.store.charter_public_key()));
     assert_eq!(operator.anchors, "-----BEGIN CERTIFICATE-----");
+    assert!(world.website.settings().anchors.replace("another".to_owned()));
+    assert_eq!(browser.download(token).await.0.anchors, "another", "as it is at the time of the download");
     assert_eq!(first.account, world.ours.to_string());
     assert_ne!(first.session_authentication_id, second.session_authentication_id);
 

@@ -18,10 +18,19 @@ const AT_ONCE: usize = 4;
 /// The others may be this much slower than the first to answer, and are still compared with it.
 const GRACE: Duration = Duration::from_millis(150);
 
+/// The pause before a second connection is tried again.
+const PREPARED_AGAIN: Duration = Duration::from_millis(500);
+
 /// A gateway that answered, with the connection it answered on.
 struct Answered {
     gateway: Uri,
     after: Duration,
+    stream: TlsStream<TcpStream>,
+}
+
+/// A connection to a gateway over which nothing was said yet.
+pub(super) struct Ready {
+    gateway: Uri,
     stream: TlsStream<TcpStream>,
 }
 
@@ -33,6 +42,51 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// Connects to the gateway at which the applet is. Waits for ever when it cannot be reached.
+    pub(super) async fn prepare(&self, dial: &Dial) -> Ready {
+        let Some(gateway) = self.last.clone() else { return std::future::pending().await };
+        loop {
+            match dial.reach(&gateway).await {
+                Ok(stream) => return Ready { gateway, stream },
+                Err(error) => tracing::debug!(%error, "no second connection yet"),
+            }
+            tokio::time::sleep(PREPARED_AGAIN).await;
+        }
+    }
+
+    /// Comes back: over a connection that stands already, at the gateway of before, or at another of the list, which is asked for
+    /// meanwhile.
+    pub(super) async fn come_back(
+        &mut self,
+        dial: &Dial,
+        leg: &Leg,
+        credential: &Credential,
+        ready: Option<Ready>,
+    ) -> Result<Result<Admitted, Refusal>, DialError> {
+        let ready = match (ready, self.last.clone()) {
+            (Some(ready), _) => Some(ready),
+            (None, None) => None,
+            (None, Some(gateway)) => {
+                let known = async { dial.reach(&gateway).await.map(|stream| (gateway.clone(), stream)) };
+                tokio::select! {
+                    biased;
+                    Ok((gateway, stream)) = known => Some(Ready { gateway, stream }),
+                    Ok(list) = dial.gateways() => return self.reach_one_of(list, dial, leg, credential).await,
+                    else => None,
+                }
+            }
+        };
+        if let Some(Ready { gateway, stream }) = ready {
+            match enter(dial, &gateway, Some(stream), leg, credential).await {
+                Ok(Err(Refusal::Full | Refusal::Unavailable)) | Err(_) => {
+                    tracing::info!(%gateway, "the gateway of before does not take the applet now");
+                }
+                answer => return answer,
+            }
+        }
+        self.reach(dial, leg, credential).await
+    }
+
     /// Finds a gateway that lets the applet in. One that is full or broken is passed over.
     pub(super) async fn reach(
         &mut self,
@@ -40,7 +94,18 @@ impl Choice {
         leg: &Leg,
         credential: &Credential,
     ) -> Result<Result<Admitted, Refusal>, DialError> {
-        let mut list = VecDeque::from(dial.gateways().await?);
+        let list = dial.gateways().await?;
+        self.reach_one_of(list, dial, leg, credential).await
+    }
+
+    async fn reach_one_of(
+        &mut self,
+        list: Vec<Uri>,
+        dial: &Dial,
+        leg: &Leg,
+        credential: &Credential,
+    ) -> Result<Result<Admitted, Refusal>, DialError> {
+        let mut list = VecDeque::from(list);
         // Those that are equally near share the applets.
         let first = usize::from(random_byte()) % list.len();
         list.rotate_left(first);

@@ -6,28 +6,26 @@
 mod judge;
 mod liveness;
 mod paths;
+mod serving;
 
 use belay_seal::{Binding, Secrets};
 use belay_wire::gateway::{FromGateway, Leaving, Refusal, ToGateway};
 use belay_wire::seal::{COMMIT, SEALED, SealFrame};
 use belay_wire::{Message, Moment, SessionAuthenticationId};
-use futures_util::StreamExt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message as Socket;
 
+use super::addresses::Addresses;
+use super::choice::Ready;
 use super::departures::Departures;
 use super::outbound::Outbound;
-use super::reach::Socketed;
 use super::{Command, Event, Insecure, Interruption};
 use crate::pairing::{Breach, Happening, Interference, Pairing};
-use liveness::{Liveness, Sign};
 use paths::Paths;
 
-/// How long the gateway has to hear the goodbye and close.
-const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// How long a goodbye waits until the console has what was said before it. A direct path and the gateway keep no order
 /// between them: a goodbye that overtakes the reason for it would leave the console without one.
 const HEARD_OUT: Duration = Duration::from_millis(1500);
@@ -44,7 +42,22 @@ pub(super) enum Ended {
     /// The gateway put us out.
     Refused(Refusal),
     /// The connection is gone.
-    Lost(String),
+    Lost {
+        /// What the system said, or we think.
+        reason: String,
+        /// Another one, which stands already.
+        ready: Option<Ready>,
+        /// It is gone for a reason of our own: nobody else comes back at the same time, and there is nothing to wait for.
+        at_once: bool,
+    },
+}
+
+/// What ended the attending to the session.
+pub(super) enum Attended<T> {
+    /// What was waited for.
+    Done(T),
+    /// This computer has other addresses than before.
+    Moved,
 }
 
 /// Goes on, or ends the serving.
@@ -58,8 +71,6 @@ pub(super) struct Running {
     returning: bool,
     /// Why the way by the gateway is not there.
     broken: Option<Interruption>,
-    /// When the console's last message came.
-    heard: Option<Moment>,
     /// The silence since this moment was told.
     quiet: Option<Moment>,
     /// The applet was told that there is no way, and not yet that there is one again.
@@ -78,6 +89,7 @@ pub(super) struct Running {
     /// What the applet was told of interference in this pairing, and when.
     interference: (Interference, Option<Instant>),
     departures: Departures,
+    addresses: Addresses,
 }
 
 impl Running {
@@ -92,7 +104,6 @@ impl Running {
             pairing: None,
             returning: false,
             broken: None,
-            heard: None,
             quiet: None,
             interrupted: false,
             reports: Vec::new(),
@@ -104,28 +115,8 @@ impl Running {
             unsecured: None,
             interference: (Interference::default(), None),
             departures,
+            addresses: Addresses::new(),
         }
-    }
-
-    /// Serves one connection until it ends.
-    pub(super) async fn serve(&mut self, socket: Socketed, wanted: &mut mpsc::Receiver<Command>) -> Ended {
-        let (sink, mut stream) = socket.split();
-        self.out = Some(Outbound::start(sink));
-        let flow: ControlFlow<Ended, Never> = self.serving(&mut stream, wanted).await;
-        let ended = match flow {
-            ControlFlow::Break(ended) => ended,
-            ControlFlow::Continue(never) => match never {},
-        };
-        if let Some(out) = self.out.take() {
-            match &ended {
-                Ended::Quietly => {
-                    out.close().await;
-                    hear_out(&mut stream).await;
-                }
-                Ended::Refused(_) | Ended::Lost(_) => out.abandon(),
-            }
-        }
-        ended
     }
 
     /// The goodbye that nobody has heard.
@@ -164,17 +155,21 @@ impl Running {
         Some(())
     }
 
-    /// Waits before the next try. Breaks when the applet said goodbye.
-    pub(super) async fn wait(&mut self, time: Duration, wanted: &mut mpsc::Receiver<Command>) -> Flow {
+    /// Waits before the next try, as long as this computer's addresses stay as they are. Breaks when the applet said goodbye.
+    pub(super) async fn wait(
+        &mut self,
+        time: Duration,
+        wanted: &mut mpsc::Receiver<Command>,
+    ) -> Flow<Attended<()>> {
         self.attend(wanted, tokio::time::sleep(time)).await
     }
 
-    /// Attends to the session until something else is done.
+    /// Attends to the session until something else is done, or this computer's addresses have changed.
     pub(super) async fn attend<T>(
         &mut self,
         wanted: &mut mpsc::Receiver<Command>,
         something: impl Future<Output = T>,
-    ) -> Flow<T> {
+    ) -> Flow<Attended<T>> {
         tokio::pin!(something);
         loop {
             self.leave()?;
@@ -196,7 +191,11 @@ impl Running {
                 }
             };
             tokio::select! {
-                done = &mut something => return Flow::Continue(done),
+                done = &mut something => return Flow::Continue(Attended::Done(done)),
+                () = self.addresses.changed() => {
+                    self.paths.moved(&self.addresses);
+                    return Flow::Continue(Attended::Moved);
+                }
                 command = wanted.recv(), if self.leaving.is_none() => self.command(command).await?,
                 news = self.paths.news() => self.news(news).await?,
                 () = room => {
@@ -211,35 +210,6 @@ impl Running {
                     let ticked = ticked.and_then(|()| self.give_up_silent());
                     self.settle(ticked).await?;
                 }
-            }
-        }
-    }
-
-    async fn serving(
-        &mut self,
-        stream: &mut futures_util::stream::SplitStream<Socketed>,
-        wanted: &mut mpsc::Receiver<Command>,
-    ) -> ControlFlow<Ended, Never> {
-        for report in std::mem::take(&mut self.reports) {
-            self.transmit(&report)?;
-        }
-        let mut liveness = Liveness::new(self.now());
-        loop {
-            let next = tokio::time::timeout(liveness::LOOK_EVERY, stream.next());
-            match self.attend(wanted, next).await? {
-                Ok(message) => {
-                    liveness.heard(self.now());
-                    self.incoming(message).await?;
-                }
-                Err(_) => match liveness.look(self.pairing.is_some(), self.now()) {
-                    Sign::Alive => {}
-                    Sign::Ask => {
-                        if self.out.as_ref().is_some_and(|out| !out.ping()) {
-                            return lost("the gateway takes no more");
-                        }
-                    }
-                    Sign::Lost => return lost("the gateway has fallen silent"),
-                },
             }
         }
     }
@@ -467,7 +437,6 @@ impl Running {
                 self.tell_path(true).await
             }
             Happening::Message(message) => {
-                self.heard = Some(self.now());
                 // Whoever is heard is there; what is heard while the way counts as interrupted would be dropped.
                 self.resumed().await?;
                 match message {
@@ -529,18 +498,9 @@ impl Running {
     }
 }
 
-/// Reads on until the gateway has closed too: the system takes the goodbye back when the connection is dropped while something still
-/// comes in.
-async fn hear_out(stream: &mut futures_util::stream::SplitStream<Socketed>) {
-    let closed = async { while let Some(Ok(_)) = stream.next().await {} };
-    if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
-        tracing::debug!("the gateway did not answer the close");
-    }
-}
-
 /// Uninhabited: serving only ever ends by a break.
 enum Never {}
 
 fn lost<C>(reason: &str) -> ControlFlow<Ended, C> {
-    ControlFlow::Break(Ended::Lost(reason.to_owned()))
+    ControlFlow::Break(Ended::Lost { reason: reason.to_owned(), ready: None, at_once: false })
 }

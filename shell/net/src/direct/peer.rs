@@ -2,11 +2,12 @@
 //!
 //! str0m's law: one mutation, then `poll_output` until it says when to wake it. An error ends this peer and nothing else.
 
-use belay_turn::client::ClientOutput;
+mod relays;
+
 use belay_turn::stun::Transaction;
 use belay_wire::gateway::Relaying;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -60,6 +61,8 @@ pub(super) enum Ended {
     Silent,
     #[error("the other end closed it")]
     Closed,
+    #[error("this computer does not have the address any more at which it began")]
+    Moved,
     #[error("it is not wanted any more")]
     Unwanted,
 }
@@ -99,6 +102,7 @@ pub(super) async fn run(
         connections: HashMap::new(),
         relayed: Vec::new(),
         kind: None,
+        base: None,
         frames: VecDeque::new(),
         burst: (Instant::now(), 0),
         waiting,
@@ -175,6 +179,8 @@ struct Peer<'a> {
     /// The console's relayed addresses.
     relayed: Vec<SocketAddr>,
     kind: Option<PathKind>,
+    /// Where frames leave this computer.
+    base: Option<SocketAddr>,
     frames: VecDeque<Vec<u8>>,
     /// Since when, and how much, has left without a pause.
     burst: (Instant, usize),
@@ -228,6 +234,7 @@ impl Peer<'_> {
                 order = orders.recv() => match order {
                     Some(Order::Candidate(candidate)) => wake = self.theirs(&candidate, wake).await?,
                     Some(Order::Frame(frame)) => self.frames.push_back(frame),
+                    Some(Order::Moved(addresses)) => self.moved(&addresses)?,
                     None => return Err(Ended::Unwanted),
                 },
                 ((stun, unknown), (turn, nameless)) = &mut lookup, if looking => {
@@ -249,72 +256,6 @@ impl Peer<'_> {
                 self.rtc.handle_input(Input::Timeout(now))?;
                 wake = self.drain().await?;
             }
-        }
-    }
-
-    /// Asks for relayed addresses.
-    async fn ask_relays(&mut self, servers: &[SocketAddr], with: &Relaying) {
-        for server in servers {
-            match Relayed::ask(*server, with, self.started).await {
-                Ok(relayed) => {
-                    let reader = read(relayed.local, relayed.socket(), self.arriving.clone());
-                    self.readers.spawn(reader);
-                    self.relays.push(relayed);
-                }
-                Err(failure) => self.facts.failures.push(failure),
-            }
-        }
-    }
-
-    /// Does what the relays want, and takes what they tell.
-    async fn hear_relays(&mut self, mut wake: Instant) -> Result<Instant, Ended> {
-        let now = Instant::now();
-        for relay in &mut self.relays {
-            if relay.next_timeout().is_some_and(|due| due <= now) {
-                relay.tick();
-            }
-        }
-        // What one of them tells may be answered by way of another.
-        let mut quiet = false;
-        while !std::mem::replace(&mut quiet, true) {
-            for at in 0..self.relays.len() {
-                while let Some(told) = self.relays[at].poll() {
-                    quiet = false;
-                    wake = self.hear_relay(at, told, wake).await?;
-                }
-            }
-        }
-        self.end_candidates().await;
-        Ok(wake)
-    }
-
-    async fn hear_relay(&mut self, at: usize, told: ClientOutput, wake: Instant) -> Result<Instant, Ended> {
-        let relay = &mut self.relays[at];
-        match told {
-            ClientOutput::Allocated(address) => {
-                relay.address = Some(address);
-                let candidate = Candidate::relayed(address, relay.local, Protocol::Udp);
-                self.own(candidate).await
-            }
-            ClientOutput::Data(from, bytes) => match relay.address {
-                Some(to) => self.packet(false, from, to, &bytes, wake).await,
-                None => Ok(wake),
-            },
-            ClientOutput::Failed(why) => {
-                relay.failed = true;
-                self.facts.failures.push(why.to_string());
-                Ok(wake)
-            }
-            // Sent already.
-            ClientOutput::Send(_) => Ok(wake),
-        }
-    }
-
-    /// Says that there are no more candidates, once there are none to be expected.
-    async fn end_candidates(&mut self) {
-        let settled = self.reflexive_known && !self.relays.iter().any(Relayed::is_awaited);
-        if settled && !std::mem::replace(&mut self.ended, true) {
-            self.teller.tell(What::Candidate(String::new())).await;
         }
     }
 
@@ -554,7 +495,9 @@ impl Peer<'_> {
 
     /// Frames go this way now.
     async fn goes(&mut self, tcp: bool, from: SocketAddr, to: SocketAddr) {
-        let by_us = self.relays.iter().any(|relay| relay.address == Some(from));
+        let relay = self.relays.iter().find(|relay| relay.address == Some(from));
+        self.base = Some(relay.map_or(from, |relay| relay.local));
+        let by_us = relay.is_some();
         let kind = match (tcp, by_us || self.relayed.contains(&to)) {
             (true, _) => PathKind::DirectTcp,
             (false, true) => PathKind::RelayedUdp,
@@ -563,6 +506,17 @@ impl Peer<'_> {
         if self.kind.replace(kind).is_some_and(|before| before != kind) && self.open {
             self.teller.tell(What::Kind(kind)).await;
         }
+    }
+
+    /// This computer has these addresses now. What began at another is over; an attempt that has not found a path yet has told some that
+    /// lead nowhere, and may miss those that do.
+    fn moved(&self, addresses: &[IpAddr]) -> Result<(), Ended> {
+        let gone = |at: &SocketAddr| !at.ip().is_loopback() && !addresses.contains(&at.ip());
+        let over = match (self.open, self.base) {
+            (true, Some(base)) => gone(&base),
+            (true, None) | (false, _) => self.udp.keys().any(gone),
+        };
+        if over { Err(Ended::Moved) } else { Ok(()) }
     }
 
     fn tried(&mut self, tcp: bool, from: SocketAddr, to: SocketAddr) {

@@ -70,3 +70,31 @@ async fn who_is_put_out_while_talking_hears_the_last_word() {
     assert_eq!(receive(&mut console).await, FromGateway::PartnerLeft(Leaving::EndedByTechnician));
     assert!(console.is_closed().await);
 }
+
+/// The connection is dead and nobody says so. What was sent and is not acknowledged is the first sign; a second connection is the proof.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_dies_without_a_word_is_replaced_by_a_second_one() {
+    let server = start().await;
+    let mut applet = applet(&server, ID);
+    assert!(matches!(next(&mut applet).await, Event::Admitted(_)));
+    let mut console = Console::open(&server).await;
+    console.say(&line(1)).await;
+    assert!(matches!(next(&mut applet).await, Event::Paired(_)));
+    assert!(matches!(next(&mut applet).await, Event::Message(_)));
+    // Its pings are answered for a while: what an answer takes is known then.
+    let heard = tokio::time::timeout(Duration::from_secs(2), console.hear()).await;
+    assert!(heard.is_err(), "nothing was said");
+    let admitted = *server.website.admissions.lock().unwrap();
+    let began = std::time::Instant::now();
+    server.fall_silent();
+    applet.commands.send(Command::Send(line(2))).await.unwrap();
+    let event = next(&mut applet).await;
+    assert!(
+        matches!(&event, Event::Interrupted(Interruption::Ours(why)) if why.contains("another connection")),
+        "{event:?}"
+    );
+    assert!(matches!(next(&mut applet).await, Event::Interrupted(Interruption::Returned)));
+    assert_eq!(*server.website.admissions.lock().unwrap(), admitted + 1);
+    // Without it, an answer to a question that is asked after seven seconds is waited for.
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+}

@@ -19,13 +19,17 @@ import { encodeSealFrame, SEAL_KIND } from './wire/seal';
 
 /** A partner that acknowledges nothing for so long, while the gateway says nothing either: the connection is dead. */
 const SILENCE = 10_000;
-/** A direct path that does not answer for so long is given up, while the gateway's does: sooner than the browser would. */
-const DIRECT_SILENCE = 5000;
 /**
  * After so many milliseconds the search for a direct path begins: it takes the page several to make ready, and the first words of a pairing,
  * for which a person waits, go before it.
  */
 const SEARCH_AFTER = 40;
+/** A direct path that is not usable for so long is given up, while the gateway's is: sooner than the browser would. */
+const DIRECT_SILENCE = 2000;
+/** After a change of network something has to come within so many milliseconds, or a second connection is made. */
+const ANSWERED_WITHIN = 500;
+/** How often the silence is looked at, in milliseconds: what is sent meanwhile may become doubtful before. */
+const LOOK_EVERY = 500;
 /** News of the path are told this often at most, in milliseconds: they are looked for with each packet. */
 const TELL_EVERY = 200;
 export interface ChannelOptions extends GatewayOptions {
@@ -156,7 +160,7 @@ export class Channel {
     const kind = direct !== undefined && active?.direct === true ? direct.kind : 'relay';
     let { problem } = report;
     const other = traffic?.direct;
-    if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable ? 'slower' : 'silent';
+    if (kind === 'relay' && other !== undefined) problem = !other.settled ? 'trying' : other.usable && !other.suspected ? 'slower' : 'silent';
     const interference = traffic?.interference ?? noInterference();
     return { kind, roundTrip: active?.roundTrip, loss: active?.loss ?? 0, problem, direct: report, interference };
   }
@@ -202,7 +206,11 @@ export class Channel {
 
   /** The network is another one now, or was away: a direct path is looked for again, unless there is one that answers. */
   networkChanged(): void {
-    if (this.standing === 'together') this.direct?.networkChanged(this.carried);
+    if (this.standing !== 'together') return;
+    this.direct?.networkChanged(this.carried);
+    const since = performance.now();
+    const silent = (): boolean => this.standing === 'together' && this.heardAt < since;
+    setTimeout(() => silent() && this.leg.doubt('the network is another one', silent), ANSWERED_WITHIN);
   }
 
   /** Leaves at once; what is still being sealed is lost. */
@@ -358,6 +366,7 @@ export class Channel {
   private frame(bytes: Bytes): void {
     if (this.standing === 'apart') return;
     this.heardAt = performance.now();
+    this.leg.sure();
     if (this.options.returning !== undefined && this.aboutPairing(bytes)) return;
     this.traffic?.receive(bytes);
   }
@@ -484,16 +493,24 @@ export class Channel {
     if (this.options.returning === undefined || this.silence !== undefined) return;
     if (this.standing !== 'together') return;
     const patience = this.options.returning.silence ?? SILENCE;
-    const since = Math.max(this.traffic?.relaySilentSince ?? performance.now(), this.heardAt);
-    const wait = since + patience - performance.now();
-    if (wait <= 0) {
+    const now = performance.now();
+    const since = Math.max(this.traffic?.relaySilentSince ?? now, this.heardAt);
+    if (since + patience <= now) {
       this.leg.abandon('nothing is acknowledged any more');
       return;
     }
+    const doubted = this.traffic?.relayDoubtedAt ?? Infinity;
+    if (doubted <= now) this.leg.doubt('nothing is acknowledged any more', () => this.isSilent);
+    const wait = Math.min(since + patience - now, doubted <= now ? Infinity : doubted - now, LOOK_EVERY);
     this.silence = setTimeout(() => {
       this.silence = undefined;
       this.watch();
     }, Math.max(wait, 1)); // prettier-ignore
+  }
+
+  /** Whether nothing has come since the connection became doubtful. */
+  private get isSilent(): boolean {
+    return this.standing === 'together' && (this.traffic?.relayDoubtedAt ?? Infinity) <= performance.now();
   }
 
   private rest(): void {

@@ -12,8 +12,8 @@ export type { Peer, PeerChannel, PeerFactory, Port, PortEvents };
 
 /** Pauses before the next attempt, in milliseconds; the last one is repeated. */
 export const RETRIES: readonly number[] = [5000, 15_000, 60_000, 300_000];
-/** A path that lived this long was no failure: the next pauses begin anew. */
-const LIVED = 60_000;
+/** A path that lived this long was no failure: the next attempt follows at once, and the next pauses begin anew. */
+const LIVED = 10_000;
 
 /** What an end's way of making direct paths needs of its channel. */
 export interface DirectHost {
@@ -165,10 +165,10 @@ export class ConsoleDirect implements Direct {
   private failed(problem: PathProblem, lived: number): void {
     this.problem = problem;
     if (problem !== 'unsupported') {
-      if (lived >= LIVED) this.tries = 0;
       const retries = this.options.retries ?? RETRIES;
-      const pause = retries[Math.min(this.tries, retries.length - 1)] ?? 0;
-      this.tries += 1;
+      if (lived >= LIVED) this.tries = 0;
+      const pause = lived >= LIVED ? 0 : (retries[Math.min(this.tries, retries.length - 1)] ?? 0);
+      if (lived < LIVED) this.tries += 1;
       this.retryAt = new Date(Date.now() + pause);
       this.timer = setTimeout(() => this.next(), pause);
     }

@@ -101,6 +101,11 @@ export class GatewayLeg {
     this.tryNext(new GatewayError('unreachable', 'there is no gateway to connect to'));
   }
 
+  /** The gateway it is at, or tries. */
+  get address(): string | undefined {
+    return this.options.gateways[this.next - 1];
+  }
+
   /** Bytes that the network has not taken yet. */
   get buffered(): number {
     return this.socket?.bufferedAmount ?? 0;
@@ -178,7 +183,7 @@ export class GatewayLeg {
     };
     // What went wrong follows with `close`; browsers say nothing here.
     socket.onerror = () => undefined;
-    // One that was prepared may be open already.
+    // One that was prepared, or made beside another, may be open already.
     if (socket.readyState === 1) hello();
   }
 
@@ -257,6 +262,7 @@ export function gatewayUrl(address: string): string {
   return url.href;
 }
 
-function browserConnect(url: string, subprotocol: string): Socket {
+/** How a browser connects. */
+export function browserConnect(url: string, subprotocol: string): Socket {
   return new WebSocket(url, subprotocol);
 }

@@ -1,5 +1,6 @@
 // The link between console and applet: belay-link/2. A pure machine: time comes in as milliseconds, packets go out as
 // bytes, each for one path. Specification: docs/protocol/link.md.
+import { Choice } from './link/choice';
 import { StateInbox, StreamInbox } from './link/inbox';
 import { LinkError, type LinkFault, StateOutbox, StreamOutbox } from './link/outbox';
 import { Path, type PathKind, type Sent } from './link/path';
@@ -23,11 +24,8 @@ export { MAX_UNACKNOWLEDGED } from './link/outbox';
 
 /** A little less than the 20 ms promised, for the timer's own delay. */
 const ACKNOWLEDGE_WITHIN = 15;
-/** Another path has to be better by so much before it is taken. */
-const [BETTER_BY_SHARE, BETTER_BY] = [0.1, 2];
-const ANSWERED_BEFORE_CHANGE = 3;
-/** After a change a better path is not looked for at once, in milliseconds. */
-const STAY = 5000;
+/** A path that was measured so often counts as settled. */
+const SETTLED = 3;
 /** Pongs that wait to be sent; a partner that pings faster is not answered every time. */
 const MAX_PONGS = 64;
 /** Bytes of a packet besides its data: acknowledgements of every class. */
@@ -46,6 +44,8 @@ export interface Outgoing {
 
 export interface Measured {
   usable: boolean;
+  /** Whether an answer is late. */
+  suspected: boolean;
   /** Whether it has been measured often enough to be chosen. */
   settled: boolean;
   /** Smoothed round trip in milliseconds; `undefined`: none was measured yet. */
@@ -77,7 +77,7 @@ export class Link {
   private readonly paths = new Map<number, Path>();
   private pongs: { path: number; number: number }[] = [];
   private chosen: Path | undefined;
-  private stayUntil = 0;
+  private readonly choice = new Choice();
   /** Packets of ours that an ordered path has not delivered although it went on: somebody in between has dropped them. */
   swallowed = 0;
 
@@ -100,22 +100,26 @@ export class Link {
     this.paths.delete(id);
     this.pongs = this.pongs.filter((pong) => pong.path !== id);
     if (this.chosen === path) this.chosen = undefined;
+    this.choice.forget(path);
     this.choose(now);
   }
 
   /** `undefined`: there is no such path. */
-  measured(id: number): Measured | undefined {
+  measured(id: number, now: number): Measured | undefined {
     const path = this.paths.get(id);
     if (path === undefined) return undefined;
-    const settled = path.answered >= ANSWERED_BEFORE_CHANGE;
-    return { usable: path.usable, settled, roundTrip: path.latency.smoothed, loss: path.loss };
+    const settled = path.answered >= SETTLED;
+    return { usable: path.usable, suspected: path.isSuspected(now), settled, roundTrip: path.latency.smoothed, loss: path.loss };
   }
 
   /** Since when a path owes an answer or an acknowledgement; `undefined`: it owes none. */
   silentSince(id: number): number | undefined {
-    const path = this.paths.get(id);
-    const since = Math.min(path?.silentSince ?? Number.POSITIVE_INFINITY, path?.waitingSince ?? Number.POSITIVE_INFINITY);
-    return Number.isFinite(since) ? since : undefined;
+    return this.paths.get(id)?.owesSince;
+  }
+
+  /** When a path's silence becomes one to look into, if nothing comes there before; `undefined`: it owes nothing. */
+  doubtedAt(id: number): number | undefined {
+    return this.paths.get(id)?.doubtedAt;
   }
 
   /** Takes a message, to be sent as soon as a path takes it: `poll` then. Throws `LinkError` when the link is lost. */
@@ -127,12 +131,17 @@ export class Link {
   /** Takes a packet that came on a path; what it completes is returned in order. Throws `WireError` or `LinkError` on a breach. */
   receive(id: number, packet: Bytes, now: number): Delivered[] {
     const delivered: Delivered[] = [];
+    this.paths.get(id)?.heard(now);
     let settle = false;
     let answered: number | undefined;
     for (const piece of decodePacket(packet)) {
       settle ||= piece.kind === 'ack';
       if (piece.kind === 'pong') {
-        answered = this.paths.get(id)?.pong(piece.number, now);
+        const pong = this.paths.get(id)?.pong(piece.number, now);
+        if (pong === undefined) continue;
+        answered = pong.before;
+        this.doubt(pong.worse && id === this.chosen?.id, now);
+        this.choice.weigh([...this.paths.values()], this.chosen);
         this.choose(now);
       } else {
         this.take(id, piece, now, delivered);
@@ -211,8 +220,16 @@ export class Link {
 
   private settle(now: number): void {
     for (const path of this.paths.values()) {
-      this.again(path.settle((sent) => this.hasArrived(sent), now));
+      const { lost, worse } = path.settle((sent) => this.hasArrived(sent), now);
+      this.again(lost);
+      this.doubt(worse && path === this.chosen, now);
     }
+  }
+
+  /** The path in use may have become a worse one: if so, all are measured anew. */
+  private doubt(doubted: boolean, now: number): void {
+    if (!doubted || this.paths.size < 2 || !this.choice.measureAgain(now)) return;
+    for (const path of this.paths.values()) path.measure();
   }
 
   private hasArrived(sent: Sent): boolean {
@@ -232,25 +249,19 @@ export class Link {
       this.again(path.timedOut(now));
       path.check(now);
     }
-    if (this.chosen?.usable !== true) this.choose(now);
+    const { chosen } = this;
+    if (chosen?.usable === true && chosen.isSuspected(now)) {
+      // Whether the others answer tells if it is the path or the other end.
+      for (const path of this.paths.values()) if (path !== chosen) path.ask(1);
+    }
+    this.choose(now);
   }
 
   private choose(now: number): void {
-    let { chosen } = this;
-    // A relay in use is kept, as it delivers everything until it dies; on a silent datagram path nothing more is risked.
-    if (chosen?.usable === false && chosen.kind === 'datagram') chosen = undefined;
-    let best: Path | undefined;
-    for (const path of this.paths.values()) {
-      if (path.usable && (best === undefined || path.score < best.score)) best = path;
-    }
-    this.chosen = chosen;
-    if (best === undefined || best === chosen) return;
-    if (chosen?.usable === true) {
-      const better = chosen.score - best.score;
-      if (now < this.stayUntil || best.answered < ANSWERED_BEFORE_CHANGE || better < BETTER_BY || better < BETTER_BY_SHARE * chosen.score) return; // prettier-ignore
-    }
-    if (chosen !== undefined) this.stayUntil = now + STAY;
-    this.chosen = best;
+    const next = this.choice.next([...this.paths.values()], this.chosen, now);
+    if (next === this.chosen) return;
+    this.chosen = next;
+    if (next === undefined) return;
     // Whatever is still on its way elsewhere: it goes again here.
     for (const path of this.paths.values()) path.forget();
     for (const of of STREAMS) this.streams[of].loseAll();

@@ -1,6 +1,7 @@
 // A leg that comes back: while the session can live, a lost connection is made again with the return ticket, at any
 // gateway of the list. Specification: docs/protocol/gateway.md, "Coming back".
-import { GatewayError, type GatewayEvents, GatewayLeg, type GatewayOptions } from './gateway';
+import { browserConnect, type Connect, GatewayError, type GatewayEvents, GatewayLeg, type GatewayOptions, type Socket } from './gateway';
+import { Second } from './second';
 import { type Bytes } from './wire/codec';
 import { type Leaving, type ReportKind } from './wire/gateway';
 import { type Right } from './wire/right';
@@ -37,6 +38,8 @@ export interface ReturningEvents extends Omit<GatewayEvents, 'admitted'> {
 
 export class ReturningLeg {
   private leg: GatewayLeg | undefined;
+  /** Made because the first may be dead. */
+  private second: Second | undefined;
   private gateways: readonly string[];
   private credential: Bytes;
   private admittedOnce = false;
@@ -74,6 +77,7 @@ export class ReturningLeg {
   bye(reason: Leaving): void {
     this.over = true;
     clearTimeout(this.timer);
+    this.sure();
     this.leg?.bye(reason);
   }
 
@@ -91,21 +95,66 @@ export class ReturningLeg {
 
   /** The connection is thought to be dead: it is let go of, and the next try follows at once. */
   abandon(why: string): void {
-    if (this.returning === undefined || this.admittedAt === undefined || this.over) return;
+    if (!this.letGo(why)) return;
+    this.timer = setTimeout(() => this.again(), 0);
+  }
+
+  /**
+   * The connection may be dead: another is made beside it, and takes its place if `silent` when it stands. Does nothing while there is
+   * one already.
+   */
+  doubt(why: string, silent: () => boolean): void {
+    const address = this.leg?.address;
+    if (this.returning === undefined || this.admittedAt === undefined || this.over || address === undefined) return;
+    this.second ??= new Second(this.options.connect ?? browserConnect, address, () => {
+      if (!silent()) {
+        this.sure();
+        return;
+      }
+      const socket = this.second?.take();
+      this.second = undefined;
+      // A ticket that must be asked for anew is asked for at the website.
+      if (socket !== undefined && this.letGo(why)) this.connect({ socket, address });
+      else socket?.close();
+    });
+  }
+
+  /** The connection lives. */
+  sure(): void {
+    this.second?.close();
+    this.second = undefined;
+  }
+
+  private letGo(why: string): boolean {
+    if (this.returning === undefined || this.admittedAt === undefined || this.over) return false;
+    this.sure();
     this.leg?.abandon();
     this.leg = undefined;
     this.gone();
     this.events.lost(new GatewayError('closed', why));
-    this.timer = setTimeout(() => this.again(), 0);
+    return !this.over;
   }
 
-  private connect(): void {
-    const { gateways, credential } = this;
+  /** `stands`: a connection to this gateway that nothing was said on yet. */
+  private connect(stands?: { socket: Socket; address: string }): void {
+    const { credential } = this;
+    const others = this.gateways.filter((address) => address !== stands?.address);
+    const gateways = stands === undefined ? this.gateways : [stands.address, ...others];
+    const connect = this.options.connect ?? browserConnect;
+    let first = stands?.socket;
+    const connectFirst: Connect = (url, subprotocol) => {
+      const socket = first;
+      first = undefined;
+      if (socket === undefined) return connect(url, subprotocol);
+      // One that does not tell that it is open.
+      if (socket.readyState === undefined) queueMicrotask(() => (socket.onopen as (() => void) | null)?.());
+      return socket;
+    };
     const mine = (act: () => void): void => {
       if (this.leg === leg && !this.over) act();
     };
     const leg: GatewayLeg = new GatewayLeg(
-      { ...this.options, gateways, credential },
+      { ...this.options, gateways, credential, connect: connectFirst },
       {
         admitted: (session, returnTicket) => mine(() => this.admitted(session, returnTicket)),
         paired: (pairing) => mine(() => this.events.paired(pairing)),
@@ -132,6 +181,7 @@ export class ReturningLeg {
   }
 
   private closed(error: GatewayError): void {
+    this.sure();
     this.leg = undefined;
     const wasAdmitted = this.admittedAt !== undefined;
     this.gone();

@@ -78,20 +78,20 @@ export class Traffic {
 
   /** Whether a direct path carries the session, whatever becomes of the gateway. */
   get carried(): boolean {
-    for (const path of this.ports.keys()) if (this.link.measured(path)?.usable === true) return true;
+    for (const path of this.ports.keys()) if (this.link.measured(path, performance.now())?.usable === true) return true;
     return false;
   }
 
   /** Of the path in use; `undefined`: there is none yet. */
   get measured(): (Measured & { direct: boolean }) | undefined {
     const { active } = this.link;
-    const measured = active === undefined ? undefined : this.link.measured(active);
+    const measured = active === undefined ? undefined : this.link.measured(active, performance.now());
     return active === undefined || measured === undefined ? undefined : { ...measured, direct: this.ports.has(active) };
   }
 
   /** How a direct path stands that may not be in use; `undefined`: there is none. */
   get direct(): Measured | undefined {
-    for (const path of this.ports.keys()) return this.link.measured(path);
+    for (const path of this.ports.keys()) return this.link.measured(path, performance.now());
     return undefined;
   }
 
@@ -109,6 +109,18 @@ export class Traffic {
   /** Since when the gateway's path owes an answer; `undefined`: it owes none. */
   get relaySilentSince(): number | undefined {
     return this.relay === undefined ? undefined : this.link.silentSince(this.relay);
+  }
+
+  /** When the gateway's path becomes doubtful, as nothing answers there any more, nor on another; `undefined`: nothing is owed. */
+  get relayDoubtedAt(): number | undefined {
+    if (this.relay === undefined || this.answering) return undefined;
+    return this.link.doubtedAt(this.relay);
+  }
+
+  /** Whether a direct path answers at the moment. */
+  get answering(): boolean {
+    const now = performance.now();
+    return [...this.ports.keys()].map((path) => this.link.measured(path, now)).some((path) => path?.usable === true && !path.suspected);
   }
 
   /** Messages of a class that the partner has not acknowledged. */

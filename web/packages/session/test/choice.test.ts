@@ -1,90 +1,61 @@
-// Who keeps a page's sockets: the worker where it helps and runs, else the page.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type Ask } from '../src/sockets/keeper';
+// Which of several paths is used: alike ones are not changed between, a better one is taken soon, a silent one left at once. The same
+// rule as in core/link/tests/choice.rs.
+import { expect, test } from 'vitest';
+import { LinkWorld, type Weather } from './link_world';
+import { Random } from './random';
 
-const made: { by: string; url: unknown }[] = [];
-let workers: PageWorker[];
+const seeds = Array.from({ length: 12 }, (_, at) => at + 1);
+const steady = (delay: number): Weather => ({ loss: 0, twice: 0, delay: [delay, delay] });
 
-class PageWorker {
-  onmessage: (() => void) | null = null;
-  onerror: (() => void) | null = null;
-  readonly asked: Ask[] = [];
-
-  constructor(
-    readonly url: URL,
-    readonly options: WorkerOptions,
-  ) {
-    workers.push(this);
+/** Somebody types meanwhile, a key every 150 ms; which path is used is noted with each. */
+function type(world: LinkWorld, milliseconds: number): (number | undefined)[] {
+  const used: (number | undefined)[] = [];
+  for (let time = 0; time < milliseconds; time += 150) {
+    world.send(0, 'input', Uint8Array.of(7));
+    world.run(150);
+    if (used.at(-1) !== world.ends[0].active) used.push(world.ends[0].active);
   }
-
-  postMessage(ask: Ask): void {
-    this.asked.push(ask);
-    if (ask.kind === 'connect') made.push({ by: 'worker', url: ask.url });
-  }
-
-  terminate(): void {
-    made.push({ by: 'nobody any more', url: '' });
-  }
+  return used;
 }
 
-/** Makes this page such a browser, and loads the module afresh. */
-async function page(without: 'nothing' | 'brand' | 'isolation' | 'workers' = 'nothing'): Promise<typeof import('../src/sockets')> {
-  vi.stubGlobal('navigator', { userAgentData: { brands: [{ brand: without === 'brand' ? 'Other' : 'Chromium' }] } });
-  vi.stubGlobal('crossOriginIsolated', without !== 'isolation');
-  vi.stubGlobal('Worker', without === 'workers' ? class { constructor() { throw new TypeError('no workers'); } } : PageWorker); // prettier-ignore
-  vi.stubGlobal('WebSocket', class { constructor(readonly url: string) { made.push({ by: 'page', url }); } }); // prettier-ignore
-  return import('../src/sockets');
-}
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.resetModules();
-  vi.spyOn(console, 'warn').mockImplementation(() => undefined);
-  made.length = 0;
-  workers = [];
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.restoreAllMocks();
-  vi.useRealTimers();
+test.each(seeds)('seed %i: alike paths are not changed between', (seed) => {
+  const random = new Random(seed);
+  const [least, spread] = [1 + random.below(60), random.below(60)];
+  const world = new LinkWorld(random);
+  world.open('ordered', { ...steady(0), delay: [least, least + spread] });
+  type(world, 5000);
+  // What the relay costs its operator counts a quarter more and ten milliseconds, there and back.
+  const delay: [number, number] = [Math.round(least * 1.25 + 5), Math.round((least + spread) * 1.25 + 5)];
+  world.open('datagram', { loss: random.below(3), twice: 0, delay });
+  expect(type(world, 600_000).length - 1).toBeLessThanOrEqual(6);
 });
 
-const channel = { label: 'a channel of the page' } as unknown as RTCDataChannel;
-
-test('the worker keeps them from when it is up until it dies', async () => {
-  const { startSockets, openSocket, keepChannel } = await page();
-  openSocket('wss://1', 'a');
-  startSockets();
-  startSockets();
-  expect(workers.length).toBe(1);
-  expect([String(workers[0]!.url).endsWith('/worker.ts'), workers[0]!.options]).toEqual([true, { type: 'module' }]);
-  openSocket('wss://2', 'a');
-  expect(keepChannel(channel)).toBe(channel);
-  workers[0]!.onmessage?.();
-  openSocket('wss://3', 'a');
-  expect(keepChannel(channel)).not.toBe(channel);
-  workers[0]!.onerror?.();
-  openSocket('wss://4', 'a');
-  expect(keepChannel(channel)).toBe(channel);
-  expect(made.map(({ by, url }) => `${by} ${String(url)}`)).toEqual(['page wss://1', 'page wss://2', 'worker wss://3', 'nobody any more ', 'page wss://4']);
+test.each(seeds)('seed %i: a really better path is taken within two seconds, and left within a second when it is silent', (seed) => {
+  const random = new Random(seed);
+  const delay = 10 + random.below(70);
+  const world = new LinkWorld(random);
+  const relay = world.open('ordered', { ...steady(0), delay: [delay, delay + delay / 4] });
+  type(world, 20_000);
+  const direct = world.open('datagram', { ...steady(0), delay: [delay / 2, delay / 2 + delay / 8] });
+  world.run(2000);
+  expect(world.ends[0].active).toBe(direct);
+  type(world, 5000 + random.below(20_000));
+  world.ways.get(direct)!.dead = true;
+  type(world, 1200);
+  expect(world.ends[0].active).toBe(relay);
+  world.ways.get(direct)!.dead = false;
+  type(world, 30_000);
+  expect(world.ends[0].active).toBe(direct);
 });
 
-test.each(['brand', 'isolation', 'workers'] as const)('without %s the page keeps them', async (without) => {
-  const { startSockets, openSocket, keepChannel } = await page(without);
-  startSockets();
-  expect(workers).toEqual([]);
-  openSocket('wss://1', 'a');
-  expect(made).toEqual([{ by: 'page', url: 'wss://1' }]);
-  expect(keepChannel(channel)).toBe(channel);
-});
-
-test('without Atomics.waitAsync the page keeps them', async () => {
-  const { startSockets, openSocket } = await page();
-  const { waitAsync } = Atomics;
-  Object.assign(Atomics, { waitAsync: undefined });
-  startSockets();
-  Object.assign(Atomics, { waitAsync });
-  expect(workers).toEqual([]);
-  openSocket('wss://1', 'a');
-  expect(made).toEqual([{ by: 'page', url: 'wss://1' }]);
+test('a path that has become much worse is left within three seconds', () => {
+  const world = new LinkWorld();
+  const relay = world.open('ordered', steady(20));
+  type(world, 2000);
+  const direct = world.open('datagram', steady(20));
+  type(world, 40_000);
+  expect(world.ends[0].active).toBe(direct);
+  world.ways.get(direct)!.weather = steady(140);
+  type(world, 3000);
+  expect(world.ends[0].active).toBe(relay);
 });

@@ -93,7 +93,7 @@ test('a path that dies in silence is left for the relay, and nothing is lost', a
   await until(() => session.path.kind === 'relay', 'the change');
   expect((await applet.take('chat')).text).toBe('into the dark');
   expect(session.path.problem).toBe('silent');
-  // The browser says nothing of it yet: after five seconds it is given up all the same.
+  // The browser says nothing of it yet: after a while it is given up all the same.
   await until(() => session.path.problem === 'lost');
   expect(session.path.direct.retryAt).toBeInstanceOf(Date);
   expect(states(log).some((line) => line.includes('reconnecting'))).toBe(false);

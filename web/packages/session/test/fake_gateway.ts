@@ -51,6 +51,12 @@ export class FakeGateway {
     socket.closed();
   }
 
+  /** A leg's connection dies without a word: nothing comes or goes on it any more, and neither end is told. */
+  mute(role: string): void {
+    const socket = this.legs.get(role);
+    if (socket !== undefined) socket.mute = true;
+  }
+
   private issue(): Bytes {
     const ticket = crypto.getRandomValues(new Uint8Array(32));
     this.issued.add(toHex(ticket));
@@ -122,6 +128,7 @@ class FakeSocket implements Socket {
   private readonly arriving = new Later();
   binaryType = '';
   readonly bufferedAmount = 0;
+  mute = false;
   onopen: ((event: never) => void) | null = null;
   onmessage: ((event: never) => void) | null = null;
   onclose: ((event: never) => void) | null = null;
@@ -135,16 +142,16 @@ class FakeSocket implements Socket {
 
   send(bytes: Bytes): void {
     const copy = bytes.slice();
-    this.leaving.push(() => this.sent(copy));
+    if (!this.mute) this.leaving.push(() => this.sent(copy));
   }
 
   close(): void {
-    this.leaving.push(() => this.left());
+    if (!this.mute) this.leaving.push(() => this.left());
   }
 
   deliver(bytes: Bytes): void {
     const data = bytes.slice().buffer;
-    this.arriving.push(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
+    if (!this.mute) this.arriving.push(() => (this.onmessage as ((event: { data: ArrayBuffer }) => void) | null)?.({ data }), this.delay());
   }
 
   closed(): void {

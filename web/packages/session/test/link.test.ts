@@ -160,7 +160,7 @@ test('the direct path is taken when it has answered three times, and left when i
   world.run(3000);
   expect(world.ends[0].active).toBe(relay);
   same(world.got[1].get('input'), [message(7, 4)]);
-  expect(world.ends[0].measured(direct)!.usable).toBe(false);
+  expect(world.ends[0].measured(direct, world.now)!.usable).toBe(false);
   world.ways.get(direct)!.dead = false;
   world.run(120_000);
   expect(world.ends.map((end) => end.active)).toEqual([direct, direct]);

@@ -47,6 +47,40 @@ test.each(['console', 'applet'])('a lost connection of the %s is made again, and
   await applet.take('screen_resync');
 });
 
+test('a connection that dies without a word is replaced by a second one, and nothing is lost', async () => {
+  const world = await connected(true);
+  const { gateway, applet, session, log } = world;
+  await granted(world, ['desktop_view']);
+  session.sendChat('before');
+  await until(() => chats(applet.got).length === 1);
+  const consoles = (): number => gateway.hellos.filter(({ role }) => role === 'console').length;
+  // What an answer takes is known once pings were answered.
+  await until(() => session.path.roundTrip !== undefined, 'an answer');
+  const before = consoles();
+  gateway.mute('console');
+  session.sendChat('into the dark');
+  const since = performance.now();
+  await until(() => chats(applet.got).length === 2, 'the second connection');
+  // Without it, ten seconds of silence are waited for.
+  expect(performance.now() - since).toBeLessThan(6000);
+  expect(consoles() - before).toBe(1);
+  expect([applet.pairings, applet.resumptions]).toEqual([1, 1]);
+  expect(log.filter((line) => /consent .* (none|withdrawn)/.test(line))).toEqual([]);
+});
+
+test('while the partner is silent and not the gateway, the connection is made anew once and not again and again', async () => {
+  const world = await connected(true);
+  const { gateway, session } = world;
+  await granted(world, ['desktop_view']);
+  await until(() => session.path.roundTrip !== undefined, 'an answer');
+  const consoles = (): number => gateway.hellos.filter(({ role }) => role === 'console').length;
+  const before = consoles();
+  gateway.mute('applet');
+  session.sendChat('into the dark');
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  expect(consoles() - before).toBeLessThanOrEqual(1);
+}, 15_000);
+
 test('the picture stays until a whole new one comes, and input is taken up again', async () => {
   const world = await connected(true);
   const { gateway, applet, session, shown, input } = world;

@@ -19,7 +19,7 @@ impl Running {
     /// Tells of an interruption when the last path has gone, and not only the gateway's.
     pub(super) async fn judge(&mut self) -> Flow {
         let confirmed = self.pairing.as_ref().is_some_and(Pairing::is_confirmed);
-        let heard = self.heard.is_some_and(|at| self.now().since(at) < HEARD);
+        let heard = self.heard().is_some_and(|at| self.now().since(at) < HEARD);
         if let Some(broken) = &self.broken
             && confirmed
             && !heard
@@ -31,7 +31,8 @@ impl Running {
             self.tell(event).await?;
         }
         if self.quiet_at().is_some_and(|at| at <= self.now()) {
-            self.quiet = self.pairing.as_ref().and_then(Pairing::heard);
+            self.quiet = self.heard();
+            tracing::info!("the console has been silent for {} seconds", QUIET.as_secs());
             self.tell(Event::Quiet).await?;
         }
         self.tell_interference().await?;
@@ -53,16 +54,20 @@ impl Running {
         self.tell(Event::Interference(now)).await
     }
 
+    /// When something of the console's came last, on whatever path.
+    fn heard(&self) -> Option<Moment> {
+        self.pairing.as_ref().and_then(Pairing::heard)
+    }
+
     /// When the console's silence is to be told, unless it was.
     fn quiet_at(&self) -> Option<Moment> {
-        let heard = self.pairing.as_ref().and_then(Pairing::heard);
-        heard.filter(|heard| self.quiet != Some(*heard)).map(|heard| heard + QUIET)
+        self.heard().filter(|heard| self.quiet != Some(*heard)).map(|heard| heard + QUIET)
     }
 
     /// When somebody who was heard counts as there no more, or has been silent for too long.
     pub(super) fn judge_again_at(&self) -> Option<Moment> {
         let open = self.broken.is_some() && !self.interrupted;
-        let gone = self.heard.filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now());
+        let gone = self.heard().filter(|_| open).map(|at| at + HEARD).filter(|at| *at > self.now());
         gone.into_iter().chain(self.quiet_at()).min()
     }
 }

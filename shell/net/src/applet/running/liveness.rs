@@ -1,18 +1,18 @@
-//! Whether the gateway is still there. Its own pings, every 15 seconds, tell too late for somebody who is being helped;
-//! and a change of this computer's addresses is a reason to ask at once.
+//! Whether the gateway is still there. Its own pings, every 15 seconds, tell too late for somebody who is being helped: so it is asked
+//! as soon as the link's own silence is suspicious, and meanwhile a second connection is made. What answers first is taken.
 
 use belay_wire::Moment;
-use std::net::IpAddr;
 use std::time::Duration;
 
-/// How often to look.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Silence after which the gateway is asked while somebody is being helped; the console's pings come every five seconds.
 const ASK_AFTER: Duration = Duration::from_secs(7);
-/// Time for its answer.
+/// Time for its answer, if a second connection cannot be made either.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The same when this computer's addresses have changed.
-const ANSWER_SOON: Duration = Duration::from_secs(2);
+/// Time for its answer before a second connection is made, and before that takes its place.
+const SECOND_AFTER: Duration = Duration::from_millis(300);
+const REPLACED_AFTER: Duration = Duration::from_millis(600);
+/// Somebody who answers at the gateway is not asked again at once when it is the console that is silent.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// Silence of a gateway at which nobody is waited for but in vain.
 const SILENCE: Duration = Duration::from_secs(45);
 
@@ -28,61 +28,70 @@ pub(super) enum Sign {
 /// Watches one connection to the gateway.
 pub(super) struct Liveness {
     heard: Moment,
-    /// Until when an answer has to come.
-    until: Option<Moment>,
-    addresses: Vec<IpAddr>,
+    /// When it was asked, if it has not answered.
+    asked: Option<Moment>,
+    /// When it was asked last, answered or not.
+    before: Option<Moment>,
 }
 
 impl Liveness {
     pub(super) fn new(now: Moment) -> Liveness {
-        Liveness { heard: now, until: None, addresses: addresses() }
+        Liveness { heard: now, asked: None, before: None }
     }
 
     /// Something came.
     pub(super) fn heard(&mut self, now: Moment) {
-        (self.heard, self.until) = (now, None);
+        (self.heard, self.asked) = (now, None);
     }
 
-    /// Looks whether all is well. `helped`: there is a pairing.
-    pub(super) fn look(&mut self, helped: bool, now: Moment) -> Sign {
-        let addresses = addresses();
-        let moved = addresses != self.addresses;
-        self.addresses = addresses;
-        self.judge(helped, moved, now)
+    /// This computer's addresses have changed.
+    pub(super) fn moved(&mut self, now: Moment) -> Sign {
+        self.ask(now)
     }
 
-    fn judge(&mut self, helped: bool, moved: bool, now: Moment) -> Sign {
+    /// Looks whether all is well. `helped`: there is a pairing; `doubted`: when its link has reason to doubt the way by the gateway.
+    pub(super) fn look(&mut self, helped: bool, doubted: Option<Moment>, now: Moment) -> Sign {
         let silence = now.since(self.heard);
-        match self.until {
-            Some(until) if until <= now => Sign::Lost,
-            Some(_) if !moved => Sign::Alive,
-            Some(_) | None if moved => {
-                self.until = Some(now + ANSWER_SOON);
-                Sign::Ask
-            }
-            Some(_) | None if silence >= SILENCE => Sign::Lost,
-            Some(_) | None if helped && silence >= ASK_AFTER => {
-                self.until = Some(now + ANSWER_WITHIN);
-                Sign::Ask
-            }
-            Some(_) | None => Sign::Alive,
+        match self.asked {
+            Some(asked) if now.since(asked) >= ANSWER_WITHIN => Sign::Lost,
+            Some(_) => Sign::Alive,
+            None if silence >= SILENCE => Sign::Lost,
+            None if helped && silence >= ASK_AFTER => self.ask(now),
+            None if self.doubted_at(doubted).is_some_and(|at| at <= now) => self.ask(now),
+            None => Sign::Alive,
         }
     }
-}
 
-/// The addresses of this computer but those that come and go by themselves; empty when the system does not say.
-fn addresses() -> Vec<IpAddr> {
-    let mut found: Vec<IpAddr> = match if_addrs::get_if_addrs() {
-        Ok(interfaces) => {
-            interfaces.iter().filter(|one| !one.is_loopback()).map(if_addrs::Interface::ip).collect()
+    fn ask(&mut self, now: Moment) -> Sign {
+        (self.asked, self.before) = (Some(now), Some(now));
+        Sign::Ask
+    }
+
+    /// When to look next, if nothing comes before.
+    pub(super) fn look_at(&self, helped: bool, doubted: Option<Moment>) -> Moment {
+        match self.asked {
+            Some(asked) => asked + ANSWER_WITHIN,
+            None => {
+                let usual = self.heard + if helped { ASK_AFTER } else { SILENCE };
+                self.doubted_at(doubted).map_or(usual, |at| at.min(usual))
+            }
         }
-        Err(error) => {
-            tracing::debug!(%error, "the addresses of this computer cannot be listed");
-            Vec::new()
-        }
-    };
-    found.sort_unstable();
-    found
+    }
+
+    fn doubted_at(&self, doubted: Option<Moment>) -> Option<Moment> {
+        let again = self.before.map_or(Moment(0), |before| before + ASK_AGAIN);
+        doubted.map(|at| at.max(again))
+    }
+
+    /// From when on a second connection is made, unless the gateway answers before.
+    pub(super) fn second_at(&self) -> Option<Moment> {
+        self.asked.map(|asked| asked + SECOND_AFTER)
+    }
+
+    /// From when on a second connection takes the place of this one, unless the gateway answers before.
+    pub(super) fn replaced_at(&self) -> Option<Moment> {
+        self.asked.map(|asked| asked + REPLACED_AFTER)
+    }
 }
 
 #[cfg(test)]
@@ -95,28 +104,39 @@ mod tests {
 
     #[test]
     fn silence_is_asked_about_while_somebody_is_helped() {
-        let mut liveness = Liveness { heard: at(0), until: None, addresses: Vec::new() };
-        assert_eq!(liveness.judge(true, false, at(6)), Sign::Alive);
-        assert_eq!(liveness.judge(true, false, at(7)), Sign::Ask);
-        assert_eq!(liveness.judge(true, false, at(8)), Sign::Alive, "the answer has time");
+        let mut liveness = Liveness::new(at(0));
+        assert_eq!(liveness.look(true, None, at(6)), Sign::Alive);
+        assert_eq!(liveness.look_at(true, None), at(7));
+        assert_eq!(liveness.look(true, None, at(7)), Sign::Ask);
+        assert_eq!(liveness.look(true, None, at(8)), Sign::Alive, "the answer has time");
         liveness.heard(at(9));
-        assert_eq!(liveness.judge(true, false, at(12)), Sign::Alive);
-        assert_eq!(liveness.judge(true, false, at(16)), Sign::Ask);
-        assert_eq!(liveness.judge(true, false, at(21)), Sign::Lost);
+        assert_eq!(liveness.look(true, None, at(12)), Sign::Alive);
+        assert_eq!(liveness.look(true, None, at(16)), Sign::Ask);
+        assert_eq!(liveness.look_at(true, None), at(21));
+        assert_eq!(liveness.look(true, None, at(21)), Sign::Lost);
     }
 
     #[test]
     fn without_a_technician_the_gateways_own_pings_are_enough() {
-        let mut liveness = Liveness { heard: at(0), until: None, addresses: Vec::new() };
-        assert_eq!(liveness.judge(false, false, at(44)), Sign::Alive);
-        assert_eq!(liveness.judge(false, false, at(45)), Sign::Lost);
+        let mut liveness = Liveness::new(at(0));
+        assert_eq!(liveness.look(false, None, at(44)), Sign::Alive);
+        assert_eq!(liveness.look_at(false, None), at(45));
+        assert_eq!(liveness.look(false, None, at(45)), Sign::Lost);
     }
 
     #[test]
-    fn a_change_of_address_is_asked_about_at_once() {
-        let mut liveness = Liveness { heard: at(0), until: None, addresses: Vec::new() };
-        assert_eq!(liveness.judge(false, true, at(1)), Sign::Ask);
-        assert_eq!(liveness.judge(false, false, at(2)), Sign::Alive);
-        assert_eq!(liveness.judge(false, false, at(3)), Sign::Lost);
+    fn a_doubt_of_the_links_is_asked_about_at_once_and_a_second_connection_follows() {
+        let mut liveness = Liveness::new(at(0));
+        assert_eq!(liveness.look(true, Some(at(2)), at(1)), Sign::Alive);
+        assert_eq!((liveness.look_at(true, Some(at(2))), liveness.second_at()), (at(2), None));
+        assert_eq!(liveness.look(true, Some(at(2)), at(2)), Sign::Ask);
+        assert_eq!(liveness.second_at(), Some(at(2) + SECOND_AFTER));
+        assert_eq!(liveness.replaced_at(), Some(at(2) + REPLACED_AFTER));
+        // It is the console that is silent: the gateway is not asked all the time.
+        liveness.heard(at(2));
+        assert_eq!(liveness.second_at(), None);
+        assert_eq!(liveness.look(true, Some(at(2)), at(3)), Sign::Alive);
+        assert_eq!(liveness.look_at(true, Some(at(2))), at(5));
+        assert_eq!(liveness.look(true, Some(at(2)), at(5)), Sign::Ask);
     }
 }

@@ -6,6 +6,7 @@ use belay_wire::{Message, Moment};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+use super::super::addresses::Addresses;
 use super::super::{Event, PathInUse};
 use super::{Flow, Running};
 use crate::direct::{Direct, News, PathKind, What};
@@ -15,7 +16,7 @@ use crate::pairing::{Breach, Pairing};
 const NEWS: usize = 256;
 /// A path that the link has not found usable for so long is given up while the gateway's is: another attempt finds a better one
 /// sooner than ICE's patience ends.
-const SILENT: Duration = Duration::from_secs(5);
+const SILENT: Duration = Duration::from_secs(2);
 /// How often a changed round trip is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
@@ -112,6 +113,13 @@ impl Paths {
         };
         attempt.direct.send(frame);
         !attempt.direct.is_full()
+    }
+
+    /// This computer's addresses have changed: a path that begins at one that is gone is over.
+    pub(super) fn moved(&self, addresses: &Addresses) {
+        if let Some(attempt) = &self.attempt {
+            attempt.direct.moved(addresses.known());
+        }
     }
 
     /// The console has given the attempt up; what it has seen is still awaited.
