@@ -105,11 +105,14 @@ export async function workload(bench, name, duration) {
   const offset = await page.evaluate(() => window.__bench.offset());
   desk.painted.clear();
   await page.evaluate(() => window.__bench.start('frames'));
-  const received = () => [viewer.received, viewer.messages];
-  const [before, start, cpu] = [received(), Date.now(), watch(roles)];
+  const received = async () => {
+    const [bytes, messages] = await page.evaluate(() => window.__bench.channels());
+    return [viewer.received + bytes, viewer.messages + messages];
+  };
+  const [before, start, cpu] = [await received(), Date.now(), watch(roles)];
   const end = await desk.ask(`wl ${name} ${duration} 42`, 'end', duration * 1000 + 20_000);
   await sleep(300);
-  const [used, after, time] = [cpu(), received(), (Date.now() - start) / 1000];
+  const [used, after, time] = [cpu(), await received(), (Date.now() - start) / 1000];
   const seen = await page.evaluate(() => window.__bench.stop());
   const frames = seen.frames.filter(([, frame]) => frame > 0 && desk.painted.has(frame));
   const ages = frames.map(([at, frame]) => at + offset - desk.painted.get(frame));

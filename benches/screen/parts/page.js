@@ -2,6 +2,26 @@
 (() => {
   if (window.__bench) return;
   const B = (window.__bench = { inputs: [], changes: [], frames: [], refreshes: 0, torn: 0, surface: null, mode: null });
+  // What came by data channels, as the browser counts it: bytes and messages.
+  const peers = [];
+  window.RTCPeerConnection = window.RTCPeerConnection && new Proxy(window.RTCPeerConnection, {
+    construct(target, words) {
+      const peer = new target(...words);
+      peers.push(peer);
+      return peer;
+    },
+  });
+  B.channels = async () => {
+    const sum = [0, 0];
+    for (const peer of peers) {
+      for (const one of (await peer.getStats()).values()) {
+        if (one.type !== 'data-channel') continue;
+        sum[0] += one.bytesReceived;
+        sum[1] += one.messagesReceived;
+      }
+    }
+    return sum;
+  };
   // Not mousedown: a page that handles the pointer's events itself may suppress it.
   for (const kind of ['keydown', 'pointerdown']) window.addEventListener(kind, (event) => B.inputs.push([kind, event.timeStamp]), true);
 

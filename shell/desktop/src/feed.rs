@@ -111,6 +111,16 @@ impl Drop for Feed {
     }
 }
 
+/// The updates of one capture that were handed out.
+struct Handed {
+    /// The number of the last one.
+    last: u32,
+    /// Of their operations, in all.
+    bytes: usize,
+    /// When the last one was packed.
+    packed: Instant,
+}
+
 struct Run<S, L> {
     capture: Capture,
     encoder: Encoder,
@@ -175,13 +185,13 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
                 }
                 continue;
             }
-            let (last, bytes, heard) = self.updates()?;
+            let (handed, heard) = self.updates()?;
             if !heard {
                 return Ok(());
             }
-            if let Some(last) = last {
+            if let Some(Handed { last, bytes, packed }) = handed {
                 self.pacer.sent(last, bytes, purpose, self.encoder.owes(), self.now());
-                self.timings.captured(self.taken, last, self.now());
+                self.timings.captured(self.taken, last, self.moment(packed));
             }
         }
     }
@@ -212,8 +222,8 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         self.timings.report(now)
     }
 
-    /// Captures, encodes, and hands every update out as soon as it is there. The last one's number, their bytes in all, and whether to go on.
-    fn updates(&mut self) -> Result<(Option<u32>, usize, bool), DesktopError> {
+    /// Captures, encodes, and hands every update out as soon as it is there. What was handed out, and whether to go on.
+    fn updates(&mut self) -> Result<(Option<Handed>, bool), DesktopError> {
         if let Some(since) = self.withheld_since.take() {
             self.encoder.withheld(since.elapsed());
         }
@@ -224,15 +234,17 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         let (start, now) = (Instant::now(), self.now());
         let wait = self.painted_since.take().map_or(Duration::ZERO, |since| start - since);
         let picture = if self.capture.pending() { self.capture.fetch()? } else { self.capture.last() };
-        let Some(picture) = picture else { return Ok((None, 0, true)) };
+        let Some(picture) = picture else { return Ok((None, true)) };
         let capture = start.elapsed();
-        let (mut last, mut bytes, mut heard, mut saying) = (None, 0, true, Duration::ZERO);
+        let (mut handed, mut heard, mut saying) = (None::<Handed>, true, Duration::ZERO);
         let (orders, send) = (&self.orders, &mut self.send);
         let mut hand_on = |update: ScreenUpdate| {
-            (last, bytes) = (Some(update.number), bytes + update.operations_zstd.len());
-            let began = Instant::now();
+            let before = handed.as_ref().map_or(0, |handed| handed.bytes);
+            let packed = Instant::now();
+            let bytes = before + update.operations_zstd.len();
+            handed = Some(Handed { last: update.number, bytes, packed });
             heard = heard && !orders.stop.load(Ordering::Acquire) && send(Message::ScreenUpdate(update));
-            saying += began.elapsed();
+            saying += packed.elapsed();
         };
         let allowance = self.pacer.allowance();
         self.encoder.encode_each(picture.frame, &picture.damage, allowance, now, &mut hand_on)?;
@@ -242,7 +254,7 @@ impl<S: FnMut(Message) -> bool, L: FnMut() -> Vec<(u32, Instant)>> Run<S, L> {
         if let Some(error) = self.encoder.video_failure() {
             tracing::warn!(%error, "everything is sent exactly from now on");
         }
-        Ok((last, bytes, heard))
+        Ok((handed, heard))
     }
 
     /// How long to wait at most: until the next capture may be taken, or a film is over.
