@@ -134,7 +134,8 @@ mod tests {
                 swollen += usize::from(swelling.held.is_some());
             }
             assert!(heard == said, "after {} bytes", said.len());
-            (said.clear(), heard.clear());
+            said.clear();
+            heard.clear();
             // It waits: nothing is there.
             let waits = tokio::time::timeout(std::time::Duration::ZERO, swelling.read(&mut step)).await;
             assert!(waits.is_err());

@@ -31,7 +31,7 @@ struct Answered {
 /// A connection to a gateway over which nothing was said yet.
 pub(super) struct Ready {
     gateway: Uri,
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
 }
 
 /// The applet's choice, which remembers where it was let in.
@@ -47,7 +47,7 @@ impl Choice {
         let Some(gateway) = self.last.clone() else { return std::future::pending().await };
         loop {
             match dial.reach(&gateway).await {
-                Ok(stream) => return Ready { gateway, stream },
+                Ok(stream) => return Ready { gateway, stream: Box::new(stream) },
                 Err(error) => tracing::debug!(%error, "no second connection yet"),
             }
             tokio::time::sleep(PREPARED_AGAIN).await;
@@ -70,14 +70,14 @@ impl Choice {
                 let known = async { dial.reach(&gateway).await.map(|stream| (gateway.clone(), stream)) };
                 tokio::select! {
                     biased;
-                    Ok((gateway, stream)) = known => Some(Ready { gateway, stream }),
+                    Ok((gateway, stream)) = known => Some(Ready { gateway, stream: Box::new(stream) }),
                     Ok(list) = dial.gateways() => return self.reach_one_of(list, dial, leg, credential).await,
                     else => None,
                 }
             }
         };
         if let Some(Ready { gateway, stream }) = ready {
-            match enter(dial, &gateway, Some(stream), leg, credential).await {
+            match enter(dial, &gateway, Some(*stream), leg, credential).await {
                 Ok(Err(Refusal::Full | Refusal::Unavailable)) | Err(_) => {
                     tracing::info!(%gateway, "the gateway of before does not take the applet now");
                 }
