@@ -500,7 +500,11 @@ export class Channel {
       return;
     }
     const doubted = this.traffic?.relayDoubtedAt ?? Infinity;
-    if (doubted <= now) this.leg.doubt('nothing is acknowledged any more', () => this.isSilent);
+    if (doubted <= now) {
+      // A gateway that has only dropped something is found out by the answer, and is not dead.
+      this.traffic?.askRelay();
+      this.leg.doubt('nothing is acknowledged any more', () => this.isSilent);
+    }
     const wait = Math.min(since + patience - now, doubted <= now ? Infinity : doubted - now, LOOK_EVERY);
     this.silence = setTimeout(() => {
       this.silence = undefined;

@@ -122,6 +122,11 @@ export class Link {
     return this.paths.get(id)?.doubtedAt;
   }
 
+  /** Has a ping go out on a path now: on an ordered one its answer shows what was dropped there. */
+  ask(id: number): void {
+    this.paths.get(id)?.ask(1);
+  }
+
   /** Takes a message, to be sent as soon as a path takes it: `poll` then. Throws `LinkError` when the link is lost. */
   send(of: Class, message: Bytes): void {
     if (isStream(of)) this.streams[of].push(message);

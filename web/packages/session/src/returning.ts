@@ -10,6 +10,8 @@ import { type Right } from './wire/right';
 export const PAUSES: readonly number[] = [500, 1000, 2000, 4000, 8000, 15_000];
 /** A leg that lived this long was no failure: the next pauses begin anew. In milliseconds. */
 const LIVED = 15_000;
+/** What was asked on the first connection when it became doubtful has so many milliseconds more to be answered once a second one stands. */
+const LAST_CHANCE = 100;
 /** New tickets in a row that may be refused: more of them mean that the session is over. */
 const MAX_RENEWALS = 5;
 
@@ -106,17 +108,26 @@ export class ReturningLeg {
   doubt(why: string, silent: () => boolean): void {
     const address = this.leg?.address;
     if (this.returning === undefined || this.admittedAt === undefined || this.over || address === undefined) return;
-    this.second ??= new Second(this.options.connect ?? browserConnect, address, () => {
-      if (!silent()) {
-        this.sure();
-        return;
-      }
-      const socket = this.second?.take();
-      this.second = undefined;
-      // A ticket that must be asked for anew is asked for at the website.
-      if (socket !== undefined && this.letGo(why)) this.connect({ socket, address });
-      else socket?.close();
-    });
+    const stands = (): void => {
+      const { second } = this;
+      setTimeout(() => {
+        if (this.second === second) this.replace(why, silent, address);
+      }, LAST_CHANCE);
+    };
+    this.second ??= new Second(this.options.connect ?? browserConnect, address, stands);
+  }
+
+  /** The second connection stands: it is used if the first is still silent. */
+  private replace(why: string, silent: () => boolean, address: string): void {
+    if (!silent()) {
+      this.sure();
+      return;
+    }
+    const socket = this.second?.take();
+    this.second = undefined;
+    // A ticket that must be asked for anew is asked for at the website.
+    if (socket !== undefined && this.letGo(why)) this.connect({ socket, address });
+    else socket?.close();
   }
 
   /** The connection lives. */

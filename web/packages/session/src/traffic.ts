@@ -117,6 +117,12 @@ export class Traffic {
     return this.link.doubtedAt(this.relay);
   }
 
+  /** Asks the partner by the gateway whether it is there. */
+  askRelay(): void {
+    if (this.relay !== undefined) this.link.ask(this.relay);
+    this.flush();
+  }
+
   /** Whether a direct path answers at the moment. */
   get answering(): boolean {
     const now = performance.now();
