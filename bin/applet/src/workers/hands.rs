@@ -120,13 +120,12 @@ impl Desk {
 
 /// What has the effect of both, if there is such a thing: of two places the newer, of two steps their sum.
 fn joined(last: &Motion, next: &Motion) -> Option<Motion> {
-    match (last, next) {
-        (Motion::Move(_), Motion::Move(_)) => Some(next.clone()),
-        (Motion::MoveBy { dx, dy }, Motion::MoveBy { dx: more_x, dy: more_y }) => {
-            Some(Motion::MoveBy { dx: dx.checked_add(*more_x)?, dy: dy.checked_add(*more_y)? })
-        }
-        _ => None,
+    if let (Motion::Move(_), Motion::Move(_)) = (last, next) {
+        return Some(next.clone());
     }
+    let Motion::MoveBy { dx, dy } = last else { return None };
+    let Motion::MoveBy { dx: more_x, dy: more_y } = next else { return None };
+    Some(Motion::MoveBy { dx: dx.checked_add(*more_x)?, dy: dy.checked_add(*more_y)? })
 }
 
 fn work(desk: &Desk, happen: &mpsc::Sender<Happening>, halted: &AtomicBool) {
