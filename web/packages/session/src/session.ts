@@ -13,11 +13,8 @@ import { LinkCheck, readLinkSecret } from './link_secret';
 import { type NetworkNews } from './network';
 import { type PathReport } from './paths';
 import { type Return } from './returning';
-import { type OpenFilm } from './screen/films';
-import { ScreenError } from './screen/picture';
-import { cursorPixels, type ScreenEvents, ScreenView } from './screen/view';
-import { type Zstd } from './screen/zstd';
 import { type SessionParts } from './session_parts';
+import { Viewing } from './viewing';
 import { type ScreenReport, Watching } from './watching';
 import { type Bytes, utf8, WireError } from './wire/codec';
 import { fromBase64, fromHex, fromUuid, toUuid } from './wire/encoding';
@@ -26,7 +23,6 @@ import { type Input, WHOLE_DESKTOP } from './wire/input';
 import { type Class } from './wire/link';
 import { type CharterVerdict, decodeMessage, decodeMessageFrom, MAX_CHAT, type Message } from './wire/message';
 import { type Right } from './wire/right';
-import { type CursorShape, type ScreenUpdate } from './wire/screen';
 
 /**
  * An interruption that is over within so many milliseconds is seen by nobody, and takes no key from who is typing. People need about
@@ -37,8 +33,6 @@ const GLANCE = 250;
 const PATIENCE = 20_000;
 /** How long a console waits at one of several gateways before it asks again whether its applet is at another, doubling each time. */
 const SEEK: readonly [first: number, longest: number] = [10_000, 120_000];
-/** Two failures of video within so many milliseconds, and none is asked for any more. */
-const VIDEO_FAULTS_APART = 60_000;
 /** Lines written while there is no partner. */
 const MAX_WAITING_LINES = 100;
 
@@ -56,24 +50,19 @@ export class ConsoleSession implements RemoteSession {
   private readonly watching = new Watching({
     path: () => this.channel.path,
     received: () => this.channel.received,
-    films: () => this.view?.filmCount ?? 0,
+    films: () => this.viewing.filmCount,
     send: (message) => this.channel.send(message),
   });
   /** The code of the pairing. */
   private code = '';
   private readonly unwatch: (() => void) | undefined;
-  private zstd: Zstd | undefined;
-  private view: ScreenView | undefined;
-  /** Undefined where video is not decoded, or has failed too often. */
-  private films: OpenFilm | undefined;
-  private videoFailedAt: number | undefined;
+  private readonly viewing: Viewing;
   private state: LinkState = 'connecting';
   /** Whether the applet of this pairing has accepted and answered. */
   private welcomed = false;
   /** Why the applet has refused the charter. */
   private charterRefused: CharterFault | undefined;
   private monitor = WHOLE_DESKTOP;
-  private wantedMonitor = WHOLE_DESKTOP;
   private typingSent = false;
   private partnerTypes = false;
   private waitingLines: Message[] = [];
@@ -104,6 +93,16 @@ export class ConsoleSession implements RemoteSession {
         monitor: () => this.monitor,
       }),
     );
+    this.viewing = new Viewing({
+      surface: parts.surface,
+      cursor: parts.cursor,
+      allowed: () => this.consent.has('desktop_view'),
+      send: (message) => this.channel.send(message),
+      opened: () => this.watching.opened(),
+      drawn: (decode, draw) => this.watching.drawn(decode, draw),
+      size: (width, height) => this.emitter.emit('size', width, height),
+      hopeless: () => this.lose('screen_corrupt'),
+    });
     this.away = new Away((state, detail, since) => this.enter(state, detail, since), parts.offlineAfter);
     this.enter('connecting');
     this.severalGateways = options.gateways.length > 1;
@@ -152,7 +151,7 @@ export class ConsoleSession implements RemoteSession {
     });
     this.unwatch = parts.watchNetwork?.((news) => this.networkChanged(news));
     Promise.all([parts.zstd, parts.films]).then(
-      ([zstd, films]) => this.decoderReady(zstd, films),
+      ([zstd, films]) => this.viewing.ready(zstd, films),
       () => this.lose('no_webassembly'),
     );
   }
@@ -197,8 +196,7 @@ export class ConsoleSession implements RemoteSession {
   }
 
   selectMonitor(id: number): void {
-    this.wantedMonitor = id;
-    if (this.consent.has('desktop_view')) this.openScreen();
+    this.viewing.select(id);
   }
 
   watchScreen(tell: (report: ScreenReport) => void): () => void {
@@ -314,10 +312,7 @@ export class ConsoleSession implements RemoteSession {
     else this.await();
     // The applet has let go of everything, but what was still under way came after that.
     this.sendInput({ kind: 'release_all' });
-    if (this.view === undefined || !this.consent.has('desktop_view')) return;
-    this.view.opened();
-    this.channel.send({ kind: 'screen_resync' });
-    this.watching.opened();
+    this.viewing.resumed();
   }
 
   /** Lines of a pairing that is over go again with the next one; each has its own number, so that none shows twice. */
@@ -372,32 +367,6 @@ export class ConsoleSession implements RemoteSession {
     this.channel.send({ kind: 'charter', document, signature });
   }
 
-  private decoderReady(zstd: Zstd, films: OpenFilm | undefined): void {
-    this.zstd = zstd;
-    this.films = films;
-    const events: ScreenEvents = {
-      seen: (number) => this.channel.send({ kind: 'screen_seen', number }),
-      resync: () => this.channel.send({ kind: 'screen_resync' }),
-      drawn: (decode, draw) => this.watching.drawn(decode, draw),
-      size: (width, height) => this.emitter.emit('size', width, height),
-      corrupt: (error) => this.corrupt(error),
-      hopeless: () => this.lose('screen_corrupt'),
-    };
-    this.view = new ScreenView(zstd, this.parts.surface, events, films);
-    if (this.consent.has('desktop_view')) this.openScreen();
-  }
-
-  /** The view asks for everything anew; where video fails again and again, it goes on without. */
-  private corrupt(error: ScreenError): void {
-    console.warn(`the screen is asked for anew: ${error.message}`);
-    if (error.fault !== 'video' || this.films === undefined) return;
-    const [before, now] = [this.videoFailedAt, performance.now()];
-    this.videoFailedAt = now;
-    if (before === undefined || now - before > VIDEO_FAULTS_APART) return;
-    this.films = undefined;
-    this.openScreen();
-  }
-
   /** Everything of the last pairing is gone: grants, requests, the picture. */
   private startOver(): void {
     if (this.welcomed) this.answered();
@@ -424,13 +393,13 @@ export class ConsoleSession implements RemoteSession {
   private handle(message: Message): void {
     switch (message.kind) {
       case 'screen_update':
-        this.update(message);
+        this.viewing.update(message);
         return;
       case 'cursor_position':
         this.parts.cursor?.position(message.x, message.y);
         return;
       case 'cursor_shape':
-        this.cursorShape(message);
+        this.viewing.cursorShape(message);
         return;
       case 'welcome':
         this.welcome(message);
@@ -473,7 +442,7 @@ export class ConsoleSession implements RemoteSession {
         return;
       case 'monitors':
         this.monitor = message.chosen;
-        if (this.consent.has('desktop_view')) this.view?.expect(message.list, message.chosen);
+        this.viewing.expect(message.list, message.chosen);
         this.emitter.emit('monitors', message.list, message.chosen);
         return;
       case 'charter':
@@ -511,37 +480,12 @@ export class ConsoleSession implements RemoteSession {
     for (const line of this.waitingLines.splice(0)) this.channel.send(line);
   }
 
-  private update(update: ScreenUpdate): void {
-    // What comes after the end of the right is not shown.
-    if (this.consent.has('desktop_view')) this.view?.apply(update);
-  }
-
-  private cursorShape(shape: CursorShape): void {
-    if (this.zstd === undefined || this.parts.cursor === undefined) return;
-    try {
-      const pixels = cursorPixels(this.zstd, shape);
-      this.parts.cursor.shape(pixels === undefined ? undefined : { ...shape, pixels });
-    } catch (error) {
-      if (!(error instanceof ScreenError)) throw error;
-      console.warn(`a pointer's picture is left out: ${error.message}`);
-    }
-  }
-
   private consentChanged(right: Right): void {
     const [view, control] = [this.consent.has('desktop_view'), this.consent.has('remote_control')];
     this.parts.cursor?.mode(view ? (control ? 'control' : 'view') : 'off');
     if (right !== 'desktop_view') return;
-    if (view) this.openScreen();
-    else this.view?.closed();
-  }
-
-  private openScreen(): void {
-    // Without a decoder nothing could be shown yet; it opens the screen when it is ready.
-    if (this.view === undefined) return;
-    this.view.opened();
-    const video = this.films === undefined ? 'none' : 'av1';
-    this.channel.send({ kind: 'screen_open', monitor: this.wantedMonitor, video });
-    this.watching.opened();
+    if (view) this.viewing.granted();
+    else this.viewing.withdrawn();
   }
 
   private sendInput(input: Input): void {
@@ -593,7 +537,7 @@ export class ConsoleSession implements RemoteSession {
     this.attachments.pause();
     this.enter(state, detail);
     this.consent.reset();
-    this.view?.closed();
+    this.viewing.withdrawn();
     this.parts.cursor?.close();
     this.parts.surface.close?.();
   }
