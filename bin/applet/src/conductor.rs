@@ -81,6 +81,8 @@ pub struct Conductor {
     openings: u32,
     /// What that opening shows, or the one to start again with after an interruption.
     view: View,
+    /// What the console wants to see as soon as it may.
+    wanted: Option<View>,
     /// The last picture that was sent of that opening.
     sent: u32,
     /// The screen was shown when the interruption began.
@@ -110,6 +112,7 @@ impl Conductor {
             opening: None,
             openings: 0,
             view: View::default(),
+            wanted: None,
             sent: 0,
             reopen: false,
             paired: false,
@@ -256,6 +259,7 @@ impl Conductor {
             self.forget_connection();
         }
         self.paired = false;
+        self.wanted = None;
         self.part();
         self.partner = Partner::default();
         self.whom.technician = None;
@@ -322,6 +326,7 @@ impl Conductor {
                 self.open_screen(admitted, view);
             }
             (Message::ScreenClose, _) => self.close_screen(),
+            (Message::ScreenWanted(view), _) => self.wanted = Some(view),
             (Message::ScreenResync, Admission::With(admitted)) => {
                 if self.opening.is_some() {
                     self.deeds.push_back(Deed::Screen(ScreenDeed::Resync(admitted)));
@@ -425,16 +430,21 @@ impl Conductor {
     }
 
     fn open_screen(&mut self, admitted: Admitted, view: View) {
+        if !self.begin(admitted, view) {
+            self.log(Entry::ViewStarted);
+            self.story(Story::ViewStarted);
+        }
+    }
+
+    /// Begins to show a view. Whether another was shown until now.
+    fn begin(&mut self, admitted: Admitted, view: View) -> bool {
         let was_open = self.opening.is_some();
         self.openings += 1;
         let opening = Opening(self.openings);
         self.opening = Some(opening);
         (self.view, self.sent, self.reopen) = (view, 0, false);
         self.deeds.push_back(Deed::Screen(ScreenDeed::Open(admitted, opening, view)));
-        if !was_open {
-            self.log(Entry::ViewStarted);
-            self.story(Story::ViewStarted);
-        }
+        was_open
     }
 
     fn close_screen(&mut self) {

@@ -67,6 +67,7 @@ pub const fn needs(message: &Message) -> Option<Right> {
         | Message::NoLinkSecret
         | Message::Welcome { .. }
         | Message::ScreenClose
+        | Message::ScreenWanted(_)
         | Message::Monitors { .. }
         | Message::CursorShape(_)
         | Message::ScreenUpdate(_)

@@ -201,6 +201,8 @@ pub enum Message {
     CursorShape(CursorShape),
     /// 0x25 console: the viewer cannot go on from what it holds; send everything.
     ScreenResync,
+    /// 0x26 console: see [`View`]: what to open as soon as desktop view is granted, without another word. The newest counts.
+    ScreenWanted(View),
     /// 0x30 console: `[u32 attempt][text sdp]`: the offer of a direct path. Spec: `docs/protocol/paths.md`.
     PathOffer {
         /// Counts from 1 within a pairing; a newer one ends the ones before.
@@ -281,6 +283,7 @@ mod kind {
     pub const MONITORS: u8 = 0x23;
     pub const CURSOR_SHAPE: u8 = 0x24;
     pub const SCREEN_RESYNC: u8 = 0x25;
+    pub const SCREEN_WANTED: u8 = 0x26;
     pub const PATH_OFFER: u8 = 0x30;
     pub const PATH_ANSWER: u8 = 0x31;
     pub const PATH_CANDIDATE: u8 = 0x32;
@@ -316,6 +319,7 @@ impl Message {
             Message::Monitors { .. } => kind::MONITORS,
             Message::CursorShape(_) => kind::CURSOR_SHAPE,
             Message::ScreenResync => kind::SCREEN_RESYNC,
+            Message::ScreenWanted(_) => kind::SCREEN_WANTED,
             Message::PathOffer { .. } => kind::PATH_OFFER,
             Message::PathAnswer { .. } => kind::PATH_ANSWER,
             Message::PathCandidate { .. } => kind::PATH_CANDIDATE,
@@ -365,6 +369,7 @@ impl Message {
             | Message::Monitors { .. }
             | Message::CursorShape(_)
             | Message::ScreenResync
+            | Message::ScreenWanted(_)
             | Message::PathOffer { .. }
             | Message::PathAnswer { .. }
             | Message::PathCandidate { .. }
@@ -390,6 +395,7 @@ impl Message {
             | Message::ScreenOpen(_)
             | Message::ScreenClose
             | Message::ScreenResync
+            | Message::ScreenWanted(_)
             | Message::ScreenSeen { .. }
             | Message::ScreenWatch(_)
             | Message::PathOffer { .. }
@@ -452,7 +458,7 @@ impl Message {
             Message::Welcome { version, platform, language } => {
                 w.text(version, MAX_NAME).text(platform, MAX_NAME).text(language, MAX_NAME);
             }
-            Message::ScreenOpen(view) => view.write(&mut w),
+            Message::ScreenOpen(view) | Message::ScreenWanted(view) => view.write(&mut w),
             Message::ScreenClose | Message::ScreenResync => {}
             Message::Monitors { chosen, list } => {
                 let list = &list[..list.len().min(MAX_MONITORS)];
@@ -529,6 +535,7 @@ impl Message {
                 language: r.text("language", MAX_NAME)?,
             },
             kind::SCREEN_OPEN => Message::ScreenOpen(View::read(&mut r)?),
+            kind::SCREEN_WANTED => Message::ScreenWanted(View::read(&mut r)?),
             kind::SCREEN_CLOSE => Message::ScreenClose,
             kind::MONITORS => {
                 let (chosen, count) = (r.u8()?, usize::from(r.u8()?));

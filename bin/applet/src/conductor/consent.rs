@@ -1,6 +1,8 @@
 //! What follows from the end user's word: for the machine, the console, the website, the record and the windows, in this order.
 
-use belay_permission::{Answer, EndReason, Hidden, Input as Consent, Output, PromptId, RevokeCause};
+use belay_permission::{
+    Admission, Answer, EndReason, Hidden, Input as Consent, Output, PromptId, RevokeCause,
+};
 use belay_wire::gateway::{Leaving, ReportKind};
 use belay_wire::message::{EndedBy, Outcome};
 use belay_wire::{Message, Right, Rights};
@@ -67,12 +69,30 @@ impl Conductor {
 
     fn granted(&mut self, rights: Rights) {
         self.report(rights, ReportKind::Granted);
+        // The capture starts while the record is written.
+        let opened = rights.contains(Right::DesktopView) && self.open_wanted();
         self.log(Entry::Granted(rights));
+        if opened {
+            self.log(Entry::ViewStarted);
+        }
         if rights.contains(Right::RemoteControl) {
             self.log(Entry::ControlStarted);
         }
         self.tell(rights, Story::Granted);
+        if opened {
+            self.story(Story::ViewStarted);
+        }
         self.show_shared();
+    }
+
+    /// Shows what the console said that it wants to see, if it did: it need not ask for that once more, and the picture comes a
+    /// round trip sooner.
+    fn open_wanted(&mut self) -> bool {
+        let Some(view) = self.wanted.take() else { return false };
+        let Ok(Admission::With(admitted)) = self.permission.admit(&Message::ScreenOpen(view)) else {
+            return false;
+        };
+        !self.begin(admitted, view)
     }
 
     fn revoked(&mut self, rights: Rights, cause: RevokeCause, now: Now) {

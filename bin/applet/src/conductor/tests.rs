@@ -156,6 +156,47 @@ fn view_alone_moves_nothing_either() {
 }
 
 #[test]
+fn what_is_wanted_opens_with_the_grant_and_not_before() {
+    let opens = |deeds: &[Deed]| {
+        let screen = |deed: &Deed| match deed {
+            Deed::Screen(ScreenDeed::Open(_, _, view)) => Some(*view),
+            _ => None,
+        };
+        deeds.iter().filter_map(screen).collect::<Vec<_>>()
+    };
+    let mut stage = Stage::connected();
+    assert_eq!(stage.hears(Message::ScreenWanted(View::of(3))), []);
+    // The newest counts.
+    assert_eq!(stage.hears(Message::ScreenWanted(View::of(1))), []);
+    let deeds = stage.grants(view());
+    assert_eq!(opens(&deeds), [View::of(1)]);
+    let outcome = Outcome::Granted;
+    let decision = Deed::Send(Message::Decision { request: 7, rights: view(), outcome });
+    let opened = position(&deeds, |deed| matches!(deed, Deed::Screen(_)));
+    assert!(position(&deeds, |deed| *deed == decision) < opened, "the console hears first that it may");
+    let lines = logged(&deeds);
+    let line = |event: &str| lines.iter().position(|line| line.contains(&format!("event={event}")));
+    assert!(line("granted").unwrap() < line("view_started").unwrap(), "{lines:?}");
+
+    // It is used up: the next grant opens nothing by itself, nor does that of control.
+    assert_eq!(opens(&stage.grants(control())), []);
+    stage.happens(Happening::Person(Person::Withdrew(view())));
+    assert_eq!(opens(&stage.grants(view())), []);
+
+    // Nothing of it passes to the next pairing, and a refusal opens nothing.
+    stage.happens(Happening::Person(Person::Withdrew(view())));
+    stage.hears(Message::ScreenWanted(View::of(1)));
+    stage.happens(Happening::PartnerLeft(Leaving::Closed));
+    stage.happens(Happening::Paired(CODE));
+    stage.charter();
+    assert_eq!(opens(&stage.grants(view())), []);
+    let mut stage = Stage::connected();
+    stage.hears(Message::ScreenWanted(View::of(1)));
+    let prompt = stage.asks(view());
+    assert_eq!(opens(&stage.happens(Happening::Person(Person::Answered(prompt, Answer::Refuse)))), []);
+}
+
+#[test]
 fn withdrawing_the_view_stops_the_machine_before_anybody_is_told() {
     let mut stage = Stage::connected();
     stage.grants(view());
@@ -347,6 +388,7 @@ fn a_random_hostile_console_gets_only_what_was_allowed() {
                 1 => stage.hears(Message::Request { request: random.u32(..), rights: control() }),
                 2 => stage.hears(Message::Release(if random.bool() { view() } else { control() })),
                 3 => stage.hears(Message::Cancel { request: random.u32(..3) }),
+                4 if random.bool() => stage.hears(Message::ScreenWanted(View::of(random.u8(..)))),
                 4 => stage.hears(Message::ScreenOpen(View::of(random.u8(..)))),
                 5 => stage.hears(Message::ScreenClose),
                 6 => stage.hears(Message::ScreenResync),

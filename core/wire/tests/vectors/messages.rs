@@ -13,10 +13,10 @@ use belay_wire::{Right, Rights};
 use serde_json::{Value, json};
 
 /// Every kind byte of `docs/protocol/messages.md`.
-const KINDS: [u8; 37] = [
+const KINDS: [u8; 38] = [
     0x01, 0x02, 0x03, 0x04, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x22,
-    0x23, 0x24, 0x25, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x50, 0x51,
-    0x60, 0x61, 0x62,
+    0x23, 0x24, 0x25, 0x26, 0x30, 0x31, 0x32, 0x33, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x50,
+    0x51, 0x60, 0x61, 0x62,
 ];
 
 #[test]
@@ -114,6 +114,7 @@ fn screen() -> Vec<(&'static str, Message)> {
     };
     vec![
         ("open whole desktop", Message::ScreenOpen(View::of(255))),
+        ("want a monitor with video", Message::ScreenWanted(View { monitor: 0, video: VideoFormat::Av1 })),
         ("open monitor with video", Message::ScreenOpen(View { monitor: 1, video: VideoFormat::Av1 })),
         ("close screen", Message::ScreenClose),
         (
@@ -277,13 +278,8 @@ fn fields(message: &Message) -> Value {
         Message::Welcome { version, platform, language } => {
             json!({ "kind": "welcome", "version": version, "platform": platform, "language": language })
         }
-        Message::ScreenOpen(View { monitor, video }) => {
-            let video = match video {
-                VideoFormat::None => "none",
-                VideoFormat::Av1 => "av1",
-            };
-            json!({ "kind": "screen_open", "monitor": monitor, "video": video })
-        }
+        Message::ScreenOpen(view) => shown("screen_open", *view),
+        Message::ScreenWanted(view) => shown("screen_wanted", *view),
         Message::ScreenClose => json!({ "kind": "screen_close" }),
         Message::Monitors { chosen, list } => {
             let list: Vec<Value> = list
@@ -325,6 +321,14 @@ fn fields(message: &Message) -> Value {
         Message::PathGone { attempt } => json!({ "kind": "path_gone", "attempt": attempt }),
         Message::Input(input) => input_fields(input),
     }
+}
+
+fn shown(kind: &str, View { monitor, video }: View) -> Value {
+    let video = match video {
+        VideoFormat::None => "none",
+        VideoFormat::Av1 => "av1",
+    };
+    json!({ "kind": kind, "monitor": monitor, "video": video })
 }
 
 fn input_fields(input: &Input) -> Value {

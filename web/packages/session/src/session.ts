@@ -79,7 +79,10 @@ export class ConsoleSession implements RemoteSession {
     this.charter = readCharter(options.charter);
     this.singlePrompt = this.charter.singlePrompt;
     this.consent = new Consent(
-      (message) => this.channel.send(message),
+      (message) => {
+        if (message.kind === 'request' && message.rights.includes('desktop_view')) this.viewing.asking();
+        this.channel.send(message);
+      },
       (right, state) => {
         this.consentChanged(right);
         this.emitter.emit('consent', right, state);
@@ -371,6 +374,7 @@ export class ConsoleSession implements RemoteSession {
   private startOver(): void {
     if (this.welcomed) this.answered();
     this.consent.reset();
+    this.viewing.startOver();
     this.welcomed = false;
     this.charterRefused = undefined;
     this.typingSent = false;
@@ -453,6 +457,7 @@ export class ConsoleSession implements RemoteSession {
       case 'screen_open':
       case 'screen_close':
       case 'screen_resync':
+      case 'screen_wanted':
       case 'screen_seen':
       case 'screen_watch':
       case 'path_offer':

@@ -1,4 +1,4 @@
-// The screen as a session shows it: opens it, takes what comes while it may be shown, and goes on without video where that fails
+// The screen as a session shows it: says beforehand what it wants to see, opens it, takes what comes while it may be shown, and goes on without video where that fails
 // again and again.
 import { type CursorSink } from './screen/cursor';
 import { type OpenFilm } from './screen/films';
@@ -36,6 +36,10 @@ export class Viewing {
   private films: OpenFilm | undefined;
   private videoFailedAt: number | undefined;
   private monitor = WHOLE_DESKTOP;
+  /** What the applet was told to open with the grant. */
+  private wanted: { monitor: number; video: VideoFormat } | undefined;
+  /** Something of it has come before the word of the grant. */
+  private early = false;
 
   constructor(private readonly of: ViewingOf) {}
 
@@ -66,9 +70,29 @@ export class Viewing {
     if (this.of.allowed()) this.open();
   }
 
+  /** Desktop view is about to be asked for: the applet hears what to open with the grant, and the picture comes a round trip sooner. */
+  asking(): void {
+    this.early = false;
+    this.wanted = this.view === undefined ? undefined : { monitor: this.monitor, video: this.video };
+    if (this.wanted !== undefined) this.of.send({ kind: 'screen_wanted', ...this.wanted });
+  }
+
   /** Desktop view was granted. */
   granted(): void {
-    this.open();
+    const { view, wanted, early } = this;
+    this.wanted = undefined;
+    if (view === undefined || wanted?.monitor !== this.monitor || wanted.video !== this.video) {
+      this.open();
+      return;
+    }
+    view.opened();
+    if (early) this.of.send({ kind: 'screen_resync' });
+    this.of.opened();
+  }
+
+  /** The pairing is over: what was said in it is forgotten. */
+  startOver(): void {
+    this.wanted = undefined;
   }
 
   /** The technician no longer may see it. */
@@ -90,8 +114,9 @@ export class Viewing {
   }
 
   update(update: ScreenUpdate): void {
-    // What comes after the end of the right is not shown.
+    // What comes after the end of the right is not shown, nor what has overtaken the word of the grant on a path without order.
     if (this.of.allowed()) this.view?.apply(update);
+    else this.early = true;
   }
 
   cursorShape(shape: CursorShape): void {

@@ -67,11 +67,11 @@ test('chat and typing, also before the applet is there', async () => {
   expect(() => world.session.sendChat('ä'.repeat(2049))).toThrow(RangeError);
 });
 
-test('a granted view opens the screen at once, and what is drawn is acknowledged', async () => {
+test('a granted view opens the screen without another word, and what is drawn is acknowledged', async () => {
   const world = await connected();
   const { applet, shown, log } = world;
   await granted(world, ['desktop_view']);
-  expect((await applet.take('screen_open')).monitor).toBe(255);
+  expect((await applet.take('screen_wanted')).monitor).toBe(255);
   const monitor = { id: 0, name: 'A', x: 0, y: 0, width: 8, height: 6, primary: true };
   applet.send({ kind: 'monitors', chosen: 255, list: [monitor] });
   applet.send(picture(1, 0));
@@ -90,18 +90,30 @@ test('a granted view opens the screen at once, and what is drawn is acknowledged
   await until(() => shown.includes('cursor at 3 4') && shown.includes('cursor 2'));
   world.session.selectMonitor(0);
   expect((await applet.take('screen_open')).monitor).toBe(0);
+  expect(applet.got.filter(({ kind }) => kind === 'screen_open')).toEqual([]);
+});
+
+test('another monitor chosen while the end user is asked is opened by its own word', async () => {
+  const world = await connected();
+  const { applet } = world;
+  world.session.request(['desktop_view']);
+  const { request } = await applet.take('request');
+  expect((await applet.take('screen_wanted')).monitor).toBe(255);
+  world.session.selectMonitor(1);
+  applet.send({ kind: 'decision', request, rights: ['desktop_view'], outcome: 'granted' });
+  expect((await applet.take('screen_open')).monitor).toBe(1);
 });
 
 test('video is asked for where it is decoded, and no longer when it fails again and again', async () => {
   const plain = await connected();
   await granted(plain, ['desktop_view']);
-  expect((await plain.applet.take('screen_open')).video).toBe('none');
+  expect((await plain.applet.take('screen_wanted')).video).toBe('none');
 
   const decoder = { decode: () => Promise.reject(new Error('broken')), close: () => undefined };
   const world = await connected(false, { films: Promise.resolve(() => decoder) });
   const { applet } = world;
   await granted(world, ['desktop_view']);
-  expect((await applet.take('screen_open')).video).toBe('av1');
+  expect((await applet.take('screen_wanted')).video).toBe('av1');
   // A key frame of one byte for all of the picture.
   const film = Uint8Array.of(5, 0, 1, 0, 0, 0, 0, 0, 8, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 9);
   applet.send(picture(1, 0, film));

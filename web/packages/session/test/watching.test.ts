@@ -73,7 +73,7 @@ test('a session asks its applet again with each opening, and tells what was draw
   const world = await connected();
   const { applet, session } = world;
   await granted(world, ['desktop_view']);
-  await applet.take('screen_open');
+  await applet.take('screen_wanted');
   expect(applet.got.filter(({ kind }) => kind === 'screen_watch')).toEqual([]);
   const reports: ScreenReport[] = [];
   const end = session.watchScreen((report) => reports.push(report));

@@ -341,7 +341,8 @@ fn random_histories_with_interruptions_keep_every_grant_to_its_pairing() {
                 7 if random.u8(..16) == 0 => Happening::PartnerLeft(Leaving::Lost),
                 8 if random.u8(..16) == 0 => Happening::Breach("x".into()),
                 9 => Happening::Message(Message::ScreenClose),
-                10..13 => Happening::Message(Message::ScreenOpen(View::of(random.u8(..)))),
+                10 => Happening::Message(Message::ScreenWanted(View::of(random.u8(..)))),
+                11..13 => Happening::Message(Message::ScreenOpen(View::of(random.u8(..)))),
                 13 => Happening::Message(Message::ScreenResync),
                 14 => Happening::Picture(
                     Opening(random.u32(..stage.conductor.openings + 2)),

@@ -75,6 +75,7 @@ export type Message =
   | { kind: 'monitors'; chosen: number; list: Monitor[] }
   | ({ kind: 'cursor_shape' } & CursorShape)
   | { kind: 'screen_resync' }
+  | { kind: 'screen_wanted'; monitor: number; video: VideoFormat }
   | { kind: 'screen_watch'; on: boolean }
   | ({ kind: 'screen_timings' } & ScreenTimings)
   | ({ kind: 'screen_update' } & ScreenUpdate)
@@ -107,6 +108,7 @@ export const MESSAGES = {
   monitors: { byte: 0x23, class: 'ordered', sender: 'applet' },
   cursor_shape: { byte: 0x24, class: 'ordered', sender: 'applet' },
   screen_resync: { byte: 0x25, class: 'ordered', sender: 'console' },
+  screen_wanted: { byte: 0x26, class: 'ordered', sender: 'console' },
   path_offer: { byte: 0x30, class: 'ordered', sender: 'console' },
   path_answer: { byte: 0x31, class: 'ordered', sender: 'applet' },
   path_candidate: { byte: 0x32, class: 'ordered', sender: 'either' },
@@ -184,6 +186,7 @@ export function encodeMessage(message: Message): Bytes {
       w.text(message.version, MAX_NAME).text(message.platform, MAX_NAME).text(message.language, MAX_NAME);
       break;
     case 'screen_open':
+    case 'screen_wanted':
       writeVideoFormat(w.u8(message.monitor), message.video);
       break;
     case 'screen_close':
@@ -274,6 +277,7 @@ function readFields(kind: Message['kind'], byte: number, r: Reader): Message {
         language: r.text('language', MAX_NAME),
       };
     case 'screen_open':
+    case 'screen_wanted':
       return { kind, monitor: r.u8(), video: readVideoFormat(r) };
     case 'screen_close':
     case 'screen_resync':
