@@ -10,7 +10,7 @@ use super::peer::Ended;
 
 /// Name and label of the data channel; it stands in no packet because both ends know it.
 const LABEL: &str = "belay-link/2";
-/// Bytes in the data channel from which on frames wait, so that the link feels how fast the way is.
+/// Bytes in the data channel, not acknowledged yet, from which on frames wait, so that the link feels how fast the way is.
 pub(super) const CHANNEL_FULL: usize = 128 << 10;
 /// The largest frame, with room for what the link may choose.
 const MAX_FRAME: u32 = 64 << 10;

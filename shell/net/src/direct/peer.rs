@@ -40,6 +40,12 @@ const DATAGRAM: usize = 2048;
 const BURST: usize = 64 << 10;
 /// The pause after a burst.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Bytes that may be on their way where the answer comes soon: as many as the browser's socket holds with all their overhead, should it
+/// read none of them for a while.
+const NEAR: usize = 64 << 10;
+/// Whose acknowledgements take longer than this is far away, or on a slow line: there more is on its way at a time, and does not
+/// arrive at once.
+const FAR: Duration = Duration::from_millis(40);
 
 /// What comes from the sockets.
 pub(super) enum Incoming {
@@ -105,6 +111,7 @@ pub(super) async fn run(
         base: None,
         frames: VecDeque::new(),
         burst: (Instant::now(), 0),
+        many_since: None,
         waiting,
         asked: Vec::new(),
         answered: false,
@@ -184,6 +191,8 @@ struct Peer<'a> {
     frames: VecDeque<Vec<u8>>,
     /// Since when, and how much, has left without a pause.
     burst: (Instant, usize),
+    /// Since when as much is on its way as a near browser's socket holds, if so.
+    many_since: Option<Instant>,
     waiting: Arc<AtomicUsize>,
     asked: Vec<Asked>,
     /// Whether a STUN server has answered.
@@ -225,7 +234,10 @@ impl Peer<'_> {
             let limits =
                 [(!self.open).then(|| self.started + OPEN_WITHIN), self.silent_since.map(|at| at + SILENT)];
             let relays = self.relays.iter().filter_map(Relayed::next_timeout);
-            let until = limits.into_iter().flatten().chain(ask_at).chain(relays).fold(wake, Instant::min);
+            let held = self.many_since.filter(|_| !self.frames.is_empty()).map(|since| since + FAR);
+            let held = held.filter(|at| *at > now);
+            let until =
+                limits.into_iter().flatten().chain(ask_at).chain(relays).chain(held).fold(wake, Instant::min);
             tokio::select! {
                 packet = packets.recv() => match packet {
                     Some(packet) => wake = self.incoming(packet, wake).await?,
@@ -401,7 +413,13 @@ impl Peer<'_> {
             && let Some(frame) = self.frames.front()
         {
             let Some(mut channel) = self.rtc.channel(self.channel) else { break };
-            if channel.buffered_amount() >= CHANNEL_FULL || !channel.write(true, frame)? {
+            let under_way = channel.buffered_amount();
+            if under_way < NEAR {
+                self.many_since = None;
+            } else if self.many_since.get_or_insert_with(Instant::now).elapsed() < FAR {
+                break;
+            }
+            if under_way >= CHANNEL_FULL || !channel.write(true, frame)? {
                 break;
             }
             let len = frame.len();
