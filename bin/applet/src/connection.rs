@@ -68,7 +68,7 @@ mod tests {
     use std::time::Duration;
 
     fn by(kind: PathKind, attempted: Option<Attempted>) -> Option<Why> {
-        let path = Some(PathInUse { kind, round_trip: None });
+        let path = Some(PathInUse { kind, round_trip: None, shortest: None });
         Report { path, attempted, ..Report::default() }.why()
     }
 

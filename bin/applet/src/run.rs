@@ -110,7 +110,7 @@ impl<S: Fn(Show)> Program<S> {
                 event = self.connection.events.recv(), if network_open => match event {
                     Some(event) => {
                         if let Event::Path(path) = &event {
-                            self.workers.note_round_trip(path.round_trip);
+                            self.workers.note_round_trip(path.shortest);
                         }
                         heard(event)
                     }

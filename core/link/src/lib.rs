@@ -67,6 +67,8 @@ pub enum Output {
 pub struct Measures {
     /// Smoothed round trip, once a ping was answered.
     pub round_trip: Option<Duration>,
+    /// The shortest of the newest round trips: what the way itself takes, without what a busy computer adds.
+    pub shortest: Option<Duration>,
     /// Share of packets lost, 0 to 1.
     pub lost: f64,
     /// Whether something sent there may be expected to arrive.

@@ -404,7 +404,8 @@ impl Path {
     pub(crate) fn measures(&self, now: Moment) -> Measures {
         let round_trip = self.way.map(|way| way.smoothed);
         let (usable, suspected) = (self.is_usable(now), self.is_suspected(now));
-        Measures { round_trip, lost: self.lost, usable, suspected, doubted_at: self.doubted_at() }
+        let (shortest, doubted_at) = (self.quantile(0), self.doubted_at());
+        Measures { round_trip, shortest, lost: self.lost, usable, suspected, doubted_at }
     }
 
     /// The largest part of a stream in one packet.

@@ -121,6 +121,8 @@ pub struct PathInUse {
     pub kind: PathKind,
     /// Smoothed, once it was measured.
     pub round_trip: Option<Duration>,
+    /// The shortest of the newest: what the way itself takes, without what a busy computer adds.
+    pub shortest: Option<Duration>,
 }
 
 /// Where the way to the console broke.

@@ -35,14 +35,14 @@ const MAX_TRIED: usize = 64;
 /// Packets that may wait for this task.
 const PACKETS: usize = 512;
 const DATAGRAM: usize = 2048;
-/// Bytes that leave at once. A whole picture in one burst overflows the browser's socket (208 KiB with all their overhead) whenever the
-/// browser waits for a processor, and what is lost then costs more than the pause.
-const BURST: usize = 64 << 10;
+/// Bytes that leave at once. Chromium's socket holds 128 KiB with all their overhead, which is half as much of ours: a whole picture in one
+/// burst overflows it whenever the browser waits for a processor, and what is lost then costs more than the pause.
+const BURST: usize = 32 << 10;
 /// The pause after a burst.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Bytes that may be on their way where the answer comes soon: as many as the browser's socket holds with all their overhead, should it
-/// read none of them for a while.
-const NEAR: usize = 64 << 10;
+/// With so many bytes on their way where the answer comes soon nothing is added: with one more frame they are what the browser's socket
+/// holds, should it read none of them for a while.
+const NEAR: usize = 32 << 10;
 /// Whose acknowledgements take longer than this is far away, or on a slow line: there more is on its way at a time, and does not
 /// arrive at once.
 const FAR: Duration = Duration::from_millis(40);

@@ -76,7 +76,8 @@ fn interference_is_shown_at_once_told_once_and_recorded_in_measure() {
 #[test]
 fn the_report_has_the_way_in_use_and_looks_when_it_is_opened() {
     let mut stage = Stage::connected();
-    let path = PathInUse { kind: PathKind::Relay, round_trip: Some(Duration::from_millis(30)) };
+    let round_trip = Some(Duration::from_millis(30));
+    let path = PathInUse { kind: PathKind::Relay, round_trip, shortest: round_trip };
     let deeds = stage.happens(Happening::Path(path.clone()));
     assert_eq!(reports(&deeds)[0].path, Some(path));
     assert_eq!(reports(&deeds)[0].why(), Some(Why::Looking));

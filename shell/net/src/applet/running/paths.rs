@@ -230,7 +230,11 @@ impl Running {
         let Some(now) = self.in_use() else { return Flow::Continue(()) };
         let is_news = match &self.paths.shown {
             None => true,
-            Some((before, _)) => before.kind != now.kind || differs(before.round_trip, now.round_trip),
+            Some((before, _)) => {
+                before.kind != now.kind
+                    || differs(before.round_trip, now.round_trip)
+                    || differs(before.shortest, now.shortest)
+            }
         };
         if !is_news {
             return Flow::Continue(());
@@ -252,8 +256,10 @@ impl Running {
             Some(_) | None if is_relay => PathKind::Relay,
             Some(_) | None => return None,
         };
-        let round_trip = pairing.measures(path, self.now()).and_then(|measures| measures.round_trip);
-        Some(PathInUse { kind, round_trip })
+        let measures = pairing.measures(path, self.now());
+        let round_trip = measures.and_then(|measures| measures.round_trip);
+        let shortest = measures.and_then(|measures| measures.shortest);
+        Some(PathInUse { kind, round_trip, shortest })
     }
 }
 
