@@ -47,7 +47,8 @@ test('the proof is said before anything is asked', async () => {
   await until(() => log.includes('consent desktop_view asking'));
   await applet.take('request');
   expect(applet.found).toBe('verified');
-  expect(applet.got.map(({ kind }) => kind)).toEqual(['charter', 'link_proof']);
+  // The proof before anything that leads to a question.
+  expect(applet.got.map(({ kind }) => kind)).toEqual(['charter', 'link_proof', 'screen_wanted']);
 });
 
 test('who has no secret says so, and the codes are compared', async () => {
