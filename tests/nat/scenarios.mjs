@@ -1,5 +1,4 @@
 // The networks that are tried, and which path has to be reached in each. This is the one table of expectations.
-import assert from 'node:assert/strict';
 import { Witness } from '../../web/e2e/stack/desktop.mjs';
 import { sleep, until } from '../../web/e2e/stack/processes.mjs';
 
@@ -30,7 +29,7 @@ export const SCENARIOS = [
   { name: 'technician changes address', path: 'direct_udp', patience: 60_000, during: ({ lab }) => lab.move('technician', 21) },
   {
     name: 'network cut for 10 s', path: 'direct_udp', patience: 60_000, lasts: CUT_MS,
-    during: async ({ lab, technician, desktop }) => {
+    during: async ({ lab, technician, applet, desktop }) => {
       const witness = await Witness.open(desktop);
       const seen = (wanted) => witness.events().some(({ kind, keysym }) => kind === wanted && keysym === 'Shift_L');
       await technician.clickAt(witness.place.x + 60, witness.place.y + 60);
@@ -38,7 +37,10 @@ export const SCENARIOS = [
       await until('the key that is held', () => seen('KeyPress'));
       await lab.shape('end_user', 'cut');
       await sleep(CUT_MS);
-      assert.ok(seen('KeyRelease'), 'a key stays down although nobody can be heard any more');
+      // Eight seconds after the last thing that came, and what a busy machine takes for it.
+      await until('the key that nobody holds any more is let go', () => seen('KeyRelease'), 3000).catch((error) => {
+        throw new Error(`${error.message}; events: ${JSON.stringify(witness.events().slice(-6))}; the applet says: ${applet.program.written().slice(-3000)}`);
+      });
       await lab.shape('end_user');
       await technician.page.keyboard.up('Shift');
       await witness.close();
