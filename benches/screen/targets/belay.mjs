@@ -87,7 +87,8 @@ async function allow(bench, tool) {
   await sleep(SAFETY_DELAY_MS + PROMPT_MS + (bench.late ?? 0));
   const since = Date.now();
   bench.desk.altA();
-  // The applet's windows come up over the measured desktop, which has no window manager: it goes back on top.
-  for (const wait of [60, 150, 300, 600]) setTimeout(() => void bench.desk.focus().catch((error) => say(error.message)), wait);
+  // The applet's bar comes up over the measured desktop, which has no window manager, and hides the strip by which a whole picture is told: it
+  // goes back on top, as soon as it can have been covered.
+  for (const wait of [5, 15, 25, 35, 45, 60, 90, 150, 300, 600]) setTimeout(() => void bench.desk.focus().catch((error) => say(error.message)), wait);
   return since;
 }
