@@ -256,3 +256,19 @@ fn who_answers_nowhere_for_a_moment_is_no_reason_to_change() {
     }
     assert_eq!(world.used.len(), changes, "{:?}", world.used);
 }
+
+/// What the screen's first picture goes by: a computer that answers late now and then does not make a near partner a far one.
+#[test]
+fn the_shortest_round_trip_tells_of_the_way_and_not_of_the_computers() {
+    for seed in 0..50 {
+        let mut world = World::new(seed, Weather { delay: (2, 60), ..steady(2) });
+        world.run(Duration::from_secs(10), TYPING);
+        let measures = world.ends[0].measures(PathId(RELAY as u32), world.now).unwrap();
+        let (shortest, usual) = (measures.shortest.unwrap(), measures.round_trip.unwrap());
+        assert!(shortest < usual, "seed {seed}: {shortest:?} of {usual:?}");
+        let mut far = World::new(seed, steady(20));
+        far.run(Duration::from_secs(10), TYPING);
+        let far = far.ends[0].measures(PathId(RELAY as u32), far.now).unwrap();
+        assert!(far.shortest >= Some(Duration::from_millis(40)), "seed {seed}: {far:?}");
+    }
+}
