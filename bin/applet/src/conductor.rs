@@ -431,9 +431,13 @@ impl Conductor {
 
     fn open_screen(&mut self, admitted: Admitted, view: View) {
         if !self.begin(admitted, view) {
-            self.log(Entry::ViewStarted);
-            self.story(Story::ViewStarted);
+            self.view_started();
         }
+    }
+
+    fn view_started(&mut self) {
+        self.log(Entry::ViewStarted);
+        self.story(Story::ViewStarted);
     }
 
     /// Begins to show a view. Whether another was shown until now.

@@ -35,7 +35,11 @@ export class Chromium {
     const page = await context.newPage();
     page.complaints = [];
     page.on('pageerror', (error) => page.complaints.push(`page error: ${error.message}`));
-    page.on('console', (message) => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) page.complaints.push(message.text()); });
+    page.on('console', (message) => {
+      // What could not be prepared is a warning to people, for it is tried again when it is needed; to the tests it is a fault.
+      const unprepared = /could not be prepared|warming up has failed/.test(message.text());
+      if (unprepared || (message.type() === 'error' && !/status of 4\d\d/.test(message.text()))) page.complaints.push(message.text());
+    });
     page.setDefaultTimeout(15_000);
     return page;
   }

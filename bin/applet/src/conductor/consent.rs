@@ -72,15 +72,12 @@ impl Conductor {
         // The capture starts while the record is written.
         let opened = rights.contains(Right::DesktopView) && self.open_wanted();
         self.log(Entry::Granted(rights));
+        self.tell(rights, Story::Granted);
         if opened {
-            self.log(Entry::ViewStarted);
+            self.view_started();
         }
         if rights.contains(Right::RemoteControl) {
             self.log(Entry::ControlStarted);
-        }
-        self.tell(rights, Story::Granted);
-        if opened {
-            self.story(Story::ViewStarted);
         }
         self.show_shared();
     }

@@ -44,8 +44,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// holds, should it read none of them for a while.
 const NEAR: usize = 32 << 10;
 /// Whose acknowledgements take longer than this is far away, or on a slow line: there more is on its way at a time, and does not
-/// arrive at once.
-const FAR: Duration = Duration::from_millis(40);
+/// arrive at once. Shorter than the round trip of a line over which people help each other, which would carry a third otherwise.
+const FAR: Duration = Duration::from_millis(15);
 
 /// What comes from the sockets.
 pub(super) enum Incoming {

@@ -1,5 +1,5 @@
-// The screen as a session shows it: says beforehand what it wants to see, opens it, takes what comes while it may be shown, and goes on without video where that fails
-// again and again.
+// The screen as a session shows it: says beforehand what it wants to see, opens it, takes what comes while it may be shown, and goes on
+// without video where that fails again and again.
 import { type CursorSink } from './screen/cursor';
 import { type OpenFilm } from './screen/films';
 import { ScreenError } from './screen/picture';
@@ -85,9 +85,7 @@ export class Viewing {
       this.open();
       return;
     }
-    view.opened();
-    if (early) this.of.send({ kind: 'screen_resync' });
-    this.of.opened();
+    this.begin(view, early ? { kind: 'screen_resync' } : undefined);
   }
 
   /** The pairing is over: what was said in it is forgotten. */
@@ -102,10 +100,7 @@ export class Viewing {
 
   /** The link is back; what was on its way is lost. */
   resumed(): void {
-    if (this.view === undefined || !this.of.allowed()) return;
-    this.view.opened();
-    this.of.send({ kind: 'screen_resync' });
-    this.of.opened();
+    if (this.view !== undefined && this.of.allowed()) this.begin(this.view, { kind: 'screen_resync' });
   }
 
   /** The first picture of this monitor is about to come. */
@@ -139,8 +134,13 @@ export class Viewing {
   private open(): void {
     // Without a decoder nothing could be shown yet; it opens the screen when it is ready.
     if (this.view === undefined) return;
-    this.view.opened();
-    this.of.send({ kind: 'screen_open', monitor: this.monitor, video: this.video });
+    this.begin(this.view, { kind: 'screen_open', monitor: this.monitor, video: this.video });
+  }
+
+  /** Pictures come anew, after this word if one is needed. */
+  private begin(view: ScreenView, word: Message | undefined): void {
+    view.opened();
+    if (word !== undefined) this.of.send(word);
     this.of.opened();
   }
 

@@ -7,8 +7,6 @@ import { Workspace } from './workspace.svelte';
 
 /** How long the browser may be busy with other things first, in milliseconds. */
 const PATIENCE = 2000;
-/** Each step draws what comes with it: the page, the question, the screen. */
-const ROUNDS = 3;
 
 const NOBODY: Session = {
   id: '00000000-0000-4000-8000-000000000000',
@@ -21,7 +19,7 @@ const NOBODY: Session = {
 export function rehearse(): () => void {
   const act = (): void => {
     try {
-      for (let round = 0; round < ROUNDS; round += 1) perform();
+      perform();
     } catch (error) {
       // What does not work here fails again, with a clear message, when a session is opened.
       console.warn('a session’s page could not be prepared', error);
@@ -35,6 +33,7 @@ export function rehearse(): () => void {
   return () => cancelIdleCallback(idle);
 }
 
+/** Each step draws what comes with it: the page, the question, the screen, control. */
 function perform(): void {
   const workspace = new Workspace(NOBODY);
   const page = mount(Support, { target: document.createElement('div'), props: { workspace, onclose: () => undefined } });
@@ -42,7 +41,6 @@ function perform(): void {
   workspace.link = 'connected';
   workspace.rights = ['desktop_view', 'remote_control'];
   workspace.securityCode = '000000';
-  workspace.path = undefined;
   flushSync();
   workspace.consent.desktop_view = 'asking';
   flushSync();
