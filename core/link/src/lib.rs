@@ -73,8 +73,8 @@ pub struct Measures {
     pub lost: f64,
     /// Whether something sent there may be expected to arrive.
     pub usable: bool,
-    /// Whether an answer is late.
-    pub suspected: bool,
+    /// When the path becomes suspected, if the answer that is awaited does not come; none is awaited: never.
+    pub suspected_at: Option<Moment>,
     /// When its silence becomes one to look into, if nothing comes there before; nothing is owed: never.
     pub doubted_at: Option<Moment>,
 }

@@ -403,9 +403,9 @@ impl Path {
     /// What is known.
     pub(crate) fn measures(&self, now: Moment) -> Measures {
         let round_trip = self.way.map(|way| way.smoothed);
-        let (usable, suspected) = (self.is_usable(now), self.is_suspected(now));
-        let (shortest, doubted_at) = (self.quantile(0), self.doubted_at());
-        Measures { round_trip, shortest, lost: self.lost, usable, suspected, doubted_at }
+        let (usable, shortest) = (self.is_usable(now), self.quantile(0));
+        let (suspected_at, doubted_at) = (self.suspected_at(), self.doubted_at());
+        Measures { round_trip, shortest, lost: self.lost, usable, suspected_at, doubted_at }
     }
 
     /// The largest part of a stream in one packet.

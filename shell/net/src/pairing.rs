@@ -166,12 +166,12 @@ impl Pairing {
 
     /// When the gateway's way becomes doubtful because nothing answers there any more, nor on another; nothing is owed: never.
     pub(crate) fn relay_doubted_at(&self, now: Moment) -> Option<Moment> {
+        let doubted = self.link.measures(self.relay?, now)?.doubted_at?;
         let carried = self.link.active().filter(|active| Some(*active) != self.relay);
-        let answers = |path| self.link.measures(path, now).is_some_and(|measures| !measures.suspected);
-        if carried.is_some_and(answers) {
-            return None;
+        match carried.and_then(|path| self.link.measures(path, now)) {
+            Some(measures) => measures.suspected_at.map(|at| at.max(doubted)),
+            None => Some(doubted),
         }
-        self.link.measures(self.relay?, now)?.doubted_at
     }
 
     /// The console is there again and this is its first frame: goes on with the same seal if it opens.

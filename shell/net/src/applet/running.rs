@@ -60,6 +60,14 @@ pub(super) enum Attended<T> {
     Moved,
 }
 
+/// For how long the session is attended to.
+struct Limit<'a, T> {
+    /// The moment, by whether there is a pairing and when its link has reason to doubt the way by the gateway.
+    at: &'a (dyn Fn(bool, Option<Moment>) -> Moment + Sync),
+    /// What is done then.
+    done: T,
+}
+
 /// Goes on, or ends the serving.
 type Flow<C = ()> = ControlFlow<Ended, C>;
 
@@ -170,6 +178,16 @@ impl Running {
         wanted: &mut mpsc::Receiver<Command>,
         something: impl Future<Output = T>,
     ) -> Flow<Attended<T>> {
+        self.attend_until(wanted, something, None).await
+    }
+
+    /// The same, at the longest until a moment that follows from what is sent meanwhile.
+    async fn attend_until<T>(
+        &mut self,
+        wanted: &mut mpsc::Receiver<Command>,
+        something: impl Future<Output = T>,
+        mut limit: Option<Limit<'_, T>>,
+    ) -> Flow<Attended<T>> {
         tokio::pin!(something);
         loop {
             self.leave()?;
@@ -182,7 +200,8 @@ impl Running {
             };
             let wake = self.pairing.as_ref().and_then(Pairing::next_timeout);
             let given_up = self.leaving.map(|(_, at)| at);
-            let wake = wake.into_iter().chain(self.judge_again_at()).chain(given_up).min();
+            let over = limit.as_ref().map(|limit| (limit.at)(self.pairing.is_some(), self.doubted_at()));
+            let wake = wake.into_iter().chain(self.judge_again_at()).chain(given_up).chain(over).min();
             let wake = wake.map(|at| tokio::time::Instant::from(self.started + Duration::from_micros(at.0)));
             let wake = async {
                 match wake {
@@ -206,6 +225,9 @@ impl Running {
                 }
                 () = wake => {
                     let now = self.now();
+                    if over.is_some_and(|at| at <= now) && let Some(limit) = limit.take() {
+                        return Flow::Continue(Attended::Done(limit.done));
+                    }
                     let ticked = self.pairing.as_mut().map_or(Ok(()), |pairing| pairing.tick(now));
                     let ticked = ticked.and_then(|()| self.give_up_silent());
                     self.settle(ticked).await?;

@@ -14,13 +14,11 @@ use super::super::choice::Ready;
 use super::super::outbound::Outbound;
 use super::super::reach::Socketed;
 use super::liveness::{Liveness, Sign};
-use super::{Attended, Command, Ended, Never, Running, lost};
+use super::{Attended, Command, Ended, Limit, Never, Running, lost};
 use belay_wire::Moment;
 
 /// How long the gateway has to hear the goodbye and close.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
-/// How often to look while somebody is helped.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What a connection is looked at for.
 enum Seen {
@@ -73,25 +71,20 @@ impl Running {
         // One that is being made, and one that stands.
         let (mut making, mut ready): (Option<Pin<Box<S>>>, Option<Ready>) = (None, None);
         loop {
-            let look_at = {
-                let helped = self.pairing.is_some();
-                let next = liveness.look_at(helped, self.doubted_at());
-                // What is sent meanwhile may become doubtful before.
-                let next = if helped { next.min(self.now() + LOOK_EVERY) } else { next };
-                let due = if making.is_none() && ready.is_none() { liveness.second_at() } else { None };
-                let replaced = liveness.replaced_at().filter(|_| ready.is_some());
-                due.into_iter().chain(replaced).fold(next, Moment::min)
+            let due = if making.is_none() && ready.is_none() { liveness.second_at() } else { None };
+            let replaced = liveness.replaced_at().filter(|_| ready.is_some());
+            let look_at = |helped, doubted| {
+                due.into_iter().chain(replaced).fold(liveness.look_at(helped, doubted), Moment::min)
             };
-            let look_at = tokio::time::Instant::from(self.started + Duration::from_micros(look_at.0));
             let next = async {
                 tokio::select! {
                     biased;
                     message = stream.next() => Seen::Came(message),
                     stands = made(&mut making) => Seen::Ready(stands),
-                    () = tokio::time::sleep_until(look_at) => Seen::Time,
                 }
             };
-            let attended = self.attend(wanted, next).await?;
+            let limit = Limit { at: &look_at, done: Seen::Time };
+            let attended = self.attend_until(wanted, next, Some(limit)).await?;
             let sign = match attended {
                 Attended::Moved if local.is_some_and(|local| !self.addresses.has(local)) => {
                     let reason = "this computer has another address now".to_owned();
@@ -133,7 +126,7 @@ impl Running {
     }
 
     /// When the way by the gateway becomes doubtful, if nothing comes. As long as another way carries the session there is no hurry.
-    fn doubted_at(&self) -> Option<Moment> {
+    pub(super) fn doubted_at(&self) -> Option<Moment> {
         self.pairing.as_ref().and_then(|pairing| pairing.relay_doubted_at(self.now()))
     }
 }
