@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Console } from './parts/console.mjs';
 import { Desk } from './parts/desk.mjs';
-import { connect, fidelity, latency, workload } from './parts/measure.mjs';
+import { connect, fidelity, latency, limit, workload } from './parts/measure.mjs';
 import { endAll, megabytes, say, sleep, watch } from './parts/processes.mjs';
 
 const { values: options } = parseArgs({
@@ -37,6 +37,9 @@ async function measure() {
   result.cpu_alone = alone();
   bench.console = await Console.open(folder, bench.browser);
   bench.roles.browser = bench.console.processes;
+  const count = Number(options.keys);
+  result.limit = await limit(bench, count);
+  say(name, 'a page that draws at once', result.limit.key.p50, '/', result.limit.key.p95);
   await target.open(bench);
 
   result.connect_ms = [];
@@ -58,7 +61,6 @@ async function measure() {
   await page.mouse.click(...await bench.console.at(1620, 300, bench.desk.size));
   await sleep(800);
 
-  const count = Number(options.keys);
   result.key = await latency(bench, count, () => page.keyboard.press('a'));
   say(name, 'key', result.key.p50, '/', result.key.p95, 'lost', result.key.lost);
   result.key_still = await latency(bench, count, () => page.keyboard.press('a'), 'still');

@@ -95,6 +95,26 @@ export async function latency(bench, count, press, mode = 'latency') {
   };
 }
 
+/** A page that changes the pixel itself as soon as it is told of the key: nothing that is measured through a page can be quicker. */
+const AT_ONCE = `data:text/html,<canvas width="1920" height="1080"></canvas><script>
+  const context = document.querySelector('canvas').getContext('2d', { alpha: false });
+  let count = 0;
+  const on = (bit) => (count & bit ? 255 : 0);
+  const paint = () => { context.fillStyle = \`rgb(\${on(1)} \${on(2)} \${on(4)})\`; context.fillRect(1400, 60, 440, 330); };
+  addEventListener('keydown', () => { count += 1; paint(); });
+  paint();
+</script>`;
+
+/** What the browser and the sampler alone take from key to pixel. */
+export async function limit(bench, count) {
+  const { console: viewer, roles } = bench;
+  await viewer.page.goto(AT_ONCE);
+  await viewer.look('canvas');
+  const alone = { console: viewer, desk: { events: [] }, roles };
+  const press = () => viewer.page.keyboard.press('a');
+  return { key: await latency(alone, count, press), key_still: await latency(alone, count, press, 'still') };
+}
+
 /** One workload: what is seen of it, how old, at what price. */
 export async function workload(bench, name, duration) {
   const { console: viewer, desk, roles } = bench;
