@@ -38,8 +38,10 @@ async function measure() {
   bench.console = await Console.open(folder, bench.browser);
   bench.roles.browser = bench.console.processes;
   const count = Number(options.keys);
-  result.limit = await limit(bench, count);
-  say(name, 'a page that draws at once', result.limit.key.p50, '/', result.limit.key.p95);
+  if (!bench.network) {
+    result.limit = await limit(bench, count);
+    say(name, 'a page that draws at once', result.limit.p50, '/', result.limit.p95);
+  }
   await target.open(bench);
 
   result.connect_ms = [];

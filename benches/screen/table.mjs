@@ -22,7 +22,7 @@ const columns = [
   ['runs', (list) => String(list.length)],
   ['connect ms', (list) => median(list.map((run) => run.connect_ms))],
   ['key→pixel p50/p95 ms', (list) => `${median(list.map((run) => run.key?.p50), 1)} / ${median(list.map((run) => run.key?.p95), 1)}`],
-  ['of it the page alone', (list) => `${median(list.map((run) => run.limit?.key.p50), 1)} / ${median(list.map((run) => run.limit?.key.p95), 1)}`],
+  ['of it the page alone', (list) => `${median(list.map((run) => run.limit?.p50), 1)} / ${median(list.map((run) => run.limit?.p95), 1)}`],
   ['in a still page', (list) => `${median(list.map((run) => run.key_still?.p50), 1)} / ${median(list.map((run) => run.key_still?.p95), 1)}`],
   ['click→pixel p50/p95 ms', (list) => `${median(list.map((run) => run.click?.p50), 1)} / ${median(list.map((run) => run.click?.p95), 1)}`],
   ...['scroll', 'move', 'anim'].map((load) => [`${load} fps @ KB/s (age ms)`, (list) => {

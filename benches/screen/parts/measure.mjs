@@ -106,13 +106,10 @@ const AT_ONCE = `data:text/html,<canvas width="1920" height="1080"></canvas><scr
 </script>`;
 
 /** What the browser and the sampler alone take from key to pixel. */
-export async function limit(bench, count) {
-  const { console: viewer, roles } = bench;
+export async function limit({ console: viewer, roles }, count) {
   await viewer.page.goto(AT_ONCE);
   await viewer.look('canvas');
-  const alone = { console: viewer, desk: { events: [] }, roles };
-  const press = () => viewer.page.keyboard.press('a');
-  return { key: await latency(alone, count, press), key_still: await latency(alone, count, press, 'still') };
+  return latency({ console: viewer, desk: { events: [] }, roles }, count, () => viewer.page.keyboard.press('a'));
 }
 
 /** One workload: what is seen of it, how old, at what price. */

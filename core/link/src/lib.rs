@@ -73,10 +73,6 @@ pub struct Measures {
     pub lost: f64,
     /// Whether something sent there may be expected to arrive.
     pub usable: bool,
-    /// When the path becomes suspected, if the answer that is awaited does not come; none is awaited: never.
-    pub suspected_at: Option<Moment>,
-    /// When its silence becomes one to look into, if nothing comes there before; nothing is owed: never.
-    pub doubted_at: Option<Moment>,
 }
 
 /// Why a message cannot be sent.
@@ -190,6 +186,16 @@ impl Link {
     /// What is known of a path.
     pub fn measures(&self, id: PathId, now: Moment) -> Option<Measures> {
         self.paths.iter().find(|path| path.id == id).map(|path| path.measures(now))
+    }
+
+    /// When a path becomes suspected, if the answer that is awaited does not come; none is awaited: never.
+    pub fn suspected_at(&self, id: PathId) -> Option<Moment> {
+        self.paths.iter().find(|path| path.id == id)?.suspected_at()
+    }
+
+    /// When a path's silence becomes one to look into, if nothing comes there before; nothing is owed: never.
+    pub fn doubted_at(&self, id: PathId) -> Option<Moment> {
+        self.paths.iter().find(|path| path.id == id)?.doubted_at()
     }
 
     /// Sends a message: at once, or when there is a path for it.

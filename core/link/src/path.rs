@@ -220,7 +220,7 @@ impl Path {
     }
 
     /// When the path becomes suspected if no ping is answered.
-    fn suspected_at(&self) -> Option<Moment> {
+    pub(crate) fn suspected_at(&self) -> Option<Moment> {
         let oldest = self.silence().next()?;
         Some(oldest + self.way.map_or(SUSPECT_AFTER, |way| (way.smoothed * 2).max(SUSPECT_AFTER)))
     }
@@ -260,7 +260,7 @@ impl Path {
     }
 
     /// When the silence of the path becomes long enough to look for another way, if nothing comes before.
-    fn doubted_at(&self) -> Option<Moment> {
+    pub(crate) fn doubted_at(&self) -> Option<Moment> {
         let ping = self.silence().next();
         let piece = self.sendings.front().map(|sending| sending.at);
         let since = ping.into_iter().chain(piece).min()?;
@@ -404,8 +404,7 @@ impl Path {
     pub(crate) fn measures(&self, now: Moment) -> Measures {
         let round_trip = self.way.map(|way| way.smoothed);
         let (usable, shortest) = (self.is_usable(now), self.quantile(0));
-        let (suspected_at, doubted_at) = (self.suspected_at(), self.doubted_at());
-        Measures { round_trip, shortest, lost: self.lost, usable, suspected_at, doubted_at }
+        Measures { round_trip, shortest, lost: self.lost, usable }
     }
 
     /// The largest part of a stream in one packet.

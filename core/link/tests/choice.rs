@@ -277,8 +277,7 @@ fn the_shortest_round_trip_tells_of_the_way_and_not_of_the_computers() {
 fn a_path_says_beforehand_when_it_becomes_suspected() {
     for seed in 0..20 {
         let mut world = World::new(seed, steady(20));
-        let suspected_at =
-            |world: &World| world.ends[0].measures(PathId(RELAY as u32), world.now).unwrap().suspected_at;
+        let suspected_at = |world: &World| world.ends[0].suspected_at(PathId(RELAY as u32));
         for _ in 0..1000 {
             world.run(Duration::from_millis(10), TYPING);
             let at = suspected_at(&world);

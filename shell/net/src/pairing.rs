@@ -165,11 +165,10 @@ impl Pairing {
     }
 
     /// When the gateway's way becomes doubtful because nothing answers there any more, nor on another; nothing is owed: never.
-    pub(crate) fn relay_doubted_at(&self, now: Moment) -> Option<Moment> {
-        let doubted = self.link.measures(self.relay?, now)?.doubted_at?;
-        let carried = self.link.active().filter(|active| Some(*active) != self.relay);
-        match carried.and_then(|path| self.link.measures(path, now)) {
-            Some(measures) => measures.suspected_at.map(|at| at.max(doubted)),
+    pub(crate) fn relay_doubted_at(&self) -> Option<Moment> {
+        let doubted = self.link.doubted_at(self.relay?)?;
+        match self.link.active().filter(|active| Some(*active) != self.relay) {
+            Some(carried) => self.link.suspected_at(carried).map(|at| at.max(doubted)),
             None => Some(doubted),
         }
     }

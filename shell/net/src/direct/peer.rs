@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// holds, should it read none of them for a while.
 const NEAR: usize = 32 << 10;
 /// Whose acknowledgements take longer than this is far away, or on a slow line: there more is on its way at a time, and does not
-/// arrive at once. Shorter than the round trip of a line over which people help each other, which would carry a third otherwise.
+/// arrive at once. Shorter than most round trips between two houses: those lines are not to be held to so little.
 const FAR: Duration = Duration::from_millis(15);
 
 /// What comes from the sockets.

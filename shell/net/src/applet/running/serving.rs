@@ -15,6 +15,7 @@ use super::super::outbound::Outbound;
 use super::super::reach::Socketed;
 use super::liveness::{Liveness, Sign};
 use super::{Attended, Command, Ended, Limit, Never, Running, lost};
+use crate::pairing::Pairing;
 use belay_wire::Moment;
 
 /// How long the gateway has to hear the goodbye and close.
@@ -127,7 +128,7 @@ impl Running {
 
     /// When the way by the gateway becomes doubtful, if nothing comes. As long as another way carries the session there is no hurry.
     pub(super) fn doubted_at(&self) -> Option<Moment> {
-        self.pairing.as_ref().and_then(|pairing| pairing.relay_doubted_at(self.now()))
+        self.pairing.as_ref().and_then(Pairing::relay_doubted_at)
     }
 }
 
