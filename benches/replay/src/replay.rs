@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use belay_desktop::{Feed, Screen, WHOLE_DESKTOP};
+use belay_desktop::{Feed, ReadyFeed, Screen, WHOLE_DESKTOP};
 use belay_media::Av1;
 use belay_screen::{Decoder, Video};
 use belay_wire::Message;
@@ -63,7 +63,8 @@ pub fn replay(file: &Path, whole: bool, exact: bool) -> Result<String> {
     let video: Option<Box<dyn Video>> = if exact { None } else { Some(Box::new(Av1::new())) };
     let view = EndUser::who_allows_everything().view();
     let send = move |message| sender.send(message).is_ok();
-    let feed = Feed::start(&screen, view, WHOLE_DESKTOP, video, Some(NEARBY), send, Vec::new)?;
+    let feed =
+        Feed::start(ReadyFeed::new(&screen, WHOLE_DESKTOP, video)?, view, Some(NEARBY), send, Vec::new)?;
     let mut viewer = Viewer { decoder: Decoder::new(), captures: 0, bytes: 0, video: 0 };
     while viewer.look(&messages, &feed, Duration::from_millis(500))? {}
     // The first paint is the desktop as it was found: it is not counted.

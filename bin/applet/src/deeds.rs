@@ -134,6 +134,8 @@ pub enum Deed {
 /// For the capture thread.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ScreenDeed {
+    /// Have ready what it takes to show this: the end user is being asked. Nothing is looked at. `None`: it is not needed any more.
+    Ready(Option<View>),
     /// Show a monitor, from nothing.
     Open(Admitted, Opening, View),
     /// The viewer lost track.

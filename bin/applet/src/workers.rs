@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use belay_desktop::{DesktopError, Feed, PanicKey, Screen};
+use belay_desktop::{DesktopError, Feed, PanicKey, ReadyFeed, Screen};
 use belay_media::Av1;
 use belay_net::applet::Departures;
 use belay_permission::Admitted;
@@ -27,6 +27,8 @@ const LAST_STEPS: u32 = 50;
 pub struct Workers {
     screen: Option<Screen>,
     shown: Option<Shown>,
+    /// What is about to be shown, if the end user allows it.
+    ready: Option<(View, ReadyFeed)>,
     hands: Hands,
     /// Set by the panic key itself, before anybody decides anything: from then on nothing moves and no picture leaves.
     halted: Arc<AtomicBool>,
@@ -63,7 +65,17 @@ impl Workers {
         let panic_key =
             screen.as_ref().and_then(|screen| told("no panic key", PanicKey::take(screen, pressed)));
         let hands = Hands::start(happen.clone(), halted.clone());
-        Workers { screen, shown: None, hands, halted, panic_key, happen, departures, round_trip: None }
+        Workers {
+            screen,
+            shown: None,
+            ready: None,
+            hands,
+            halted,
+            panic_key,
+            happen,
+            departures,
+            round_trip: None,
+        }
     }
 
     /// Whether the Pause key stops everything.
@@ -79,6 +91,8 @@ impl Workers {
     /// Shows the screen, or no longer.
     pub fn screen(&mut self, deed: ScreenDeed) {
         match deed {
+            ScreenDeed::Ready(None) => self.ready = None,
+            ScreenDeed::Ready(Some(view)) => self.make_ready(view),
             ScreenDeed::Open(admitted, opening, view) => {
                 self.close();
                 match self.open(admitted, opening, view) {
@@ -132,12 +146,34 @@ impl Workers {
     /// Stops everything for good.
     pub fn stop(&mut self) {
         self.close();
+        self.ready = None;
         self.hands.stop();
         self.panic_key = None;
     }
 
-    fn open(&self, admitted: Admitted, opening: Opening, view: View) -> Result<Shown, String> {
+    /// What fails here fails again, and is told, when it is to be shown.
+    fn make_ready(&mut self, view: View) {
+        self.ready = None;
+        match self.ready_feed(view) {
+            Ok(feed) => self.ready = Some((view, feed)),
+            Err(why) => tracing::warn!(%why, "the capture is not made ready"),
+        }
+    }
+
+    fn ready_feed(&self, view: View) -> Result<ReadyFeed, String> {
         let Some(screen) = &self.screen else { return Err("this desktop cannot be captured".into()) };
+        let video: Option<Box<dyn Video>> = match view.video {
+            VideoFormat::None => None,
+            VideoFormat::Av1 => Some(Box::new(Av1::new())),
+        };
+        ReadyFeed::new(screen, view.monitor, video).map_err(|error| error.to_string())
+    }
+
+    fn open(&mut self, admitted: Admitted, opening: Opening, view: View) -> Result<Shown, String> {
+        let ready = match self.ready.take() {
+            Some((of, ready)) if of == view => ready,
+            _ => self.ready_feed(view)?,
+        };
         let closed = Arc::new(AtomicBool::new(false));
         let end = EndOfFeed { opening, closed: closed.clone(), happen: self.happen.clone() };
         let halted = self.halted.clone();
@@ -146,15 +182,11 @@ impl Workers {
                 && !halted.load(Ordering::SeqCst)
                 && end.happen.blocking_send(Happening::Picture(opening, message)).is_ok()
         };
-        let video: Option<Box<dyn Video>> = match view.video {
-            VideoFormat::None => None,
-            VideoFormat::Av1 => Some(Box::new(Av1::new())),
-        };
         // What left of an earlier opening is none of this one's.
         self.departures.take();
         let departures = self.departures.clone();
         let left = move || departures.take();
-        match Feed::start(screen, admitted, view.monitor, video, self.round_trip, send, left) {
+        match Feed::start(ready, admitted, self.round_trip, send, left) {
             Ok(feed) => Ok(Shown { opening, feed, closed }),
             Err(error) => {
                 // The end of a feed that never began is told by its error alone.

@@ -134,6 +134,18 @@ impl Encoder {
         Ok(Encoder { video: Some(video), ..Encoder::new()? })
     }
 
+    /// Takes beforehand the memory that the first picture of this size needs, so that this one does not wait for the system to give it.
+    pub fn reserve(&mut self, width: u16, height: u16) -> Result<(), EncodeError> {
+        let size = usize::from(width) * usize::from(height);
+        if size > MAX_PIXELS {
+            return Err(EncodeError::TooLarge { width, height });
+        }
+        self.shown.resize(size, 0);
+        // The system gives memory when it is written; the box hides that it is zero already.
+        std::hint::black_box(&mut self.shown).fill(0);
+        Ok(())
+    }
+
     /// The number of the newest update, 0 before the first.
     pub fn number(&self) -> u32 {
         self.number

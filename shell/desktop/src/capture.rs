@@ -5,7 +5,7 @@ mod x11;
 use belay_screen::{Frame, Rect};
 use belay_wire::message::{CursorShape, Monitor};
 
-pub use x11::Capture;
+pub use x11::{Capture, ReadyCapture};
 
 /// What happened while [`Capture::wait`] waited. The first wait reports everything once.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -10,10 +10,33 @@ use belay_screen::{Encoder, Pace, Pacer, Purpose, Taken, Timings, Video};
 use belay_wire::message::{ScreenTimings, ScreenUpdate};
 use belay_wire::{Message, Moment};
 
-use crate::{Capture, DesktopError, Screen, Waker};
+use crate::{Capture, DesktopError, ReadyCapture, Screen, Waker};
 
 /// How long a paint is given to become whole while something is shown as video.
 const SETTLE: Duration = Duration::from_millis(2);
+
+/// What a feed needs before it may show anything. Made while the end user reads the question, it saves a third of the time to the first
+/// picture. Nothing of the screen is in it.
+pub struct ReadyFeed {
+    capture: ReadyCapture,
+    encoder: Encoder,
+}
+
+impl ReadyFeed {
+    /// Makes ready to show a monitor (255: the whole desktop). With a `video` codec, which the viewer has to know, what keeps animating
+    /// will be shown as video. Fails when there is no such monitor, or no memory for its picture.
+    pub fn new(
+        screen: &Screen,
+        monitor: u8,
+        video: Option<Box<dyn Video>>,
+    ) -> Result<ReadyFeed, DesktopError> {
+        let capture = screen.ready(monitor)?;
+        let mut encoder = video.map_or_else(Encoder::new, Encoder::with_video)?;
+        let (width, height) = capture.size();
+        encoder.reserve(width, height)?;
+        Ok(ReadyFeed { capture, encoder })
+    }
+}
 
 /// Shows one opening of the screen, until it is dropped.
 pub struct Feed {
@@ -33,24 +56,21 @@ struct Orders {
 }
 
 impl Feed {
-    /// Starts to show a monitor (255: the whole desktop). `send` is called on the feed's thread with monitors, pointer and updates,
+    /// Starts to show what was made ready. `send` is called on the feed's thread with monitors, pointer and updates,
     /// and returns whether to go on; it may block, but input then still flows, for that has its own connection. `left` is asked, on the
     /// same thread, for the updates that the network has taken since it was asked last, with the time; only [`Feed::watch`] needs it.
     ///
-    /// With a `video` codec, which the viewer has to know, what keeps animating is shown as video. `round_trip` is what a small message
-    /// takes to the viewer and back, if that is known: it tells whether to begin with everything or carefully.
-    /// Needs an admission of desktop view.
+    /// `round_trip` is what a small message takes to the viewer and back, if that is known: it tells whether to begin with everything or
+    /// carefully. Needs an admission of desktop view.
     pub fn start(
-        screen: &Screen,
+        ready: ReadyFeed,
         admitted: Admitted,
-        monitor: u8,
-        video: Option<Box<dyn Video>>,
         round_trip: Option<Duration>,
         send: impl FnMut(Message) -> bool + Send + 'static,
         left: impl FnMut() -> Vec<(u32, Instant)> + Send + 'static,
     ) -> Result<Feed, DesktopError> {
-        let capture = screen.capture(admitted, monitor)?;
-        let encoder = video.map_or_else(Encoder::new, Encoder::with_video)?;
+        let ReadyFeed { capture, encoder } = ready;
+        let capture = capture.begin(admitted)?;
         let waker = capture.waker();
         let orders = Arc::new(Orders::default());
         let mut run = Run {

@@ -21,9 +21,9 @@ mod pixels;
 mod wake;
 
 pub use allocator::keep_little_memory;
-pub use capture::{Capture, Changes, Picture};
+pub use capture::{Capture, Changes, Picture, ReadyCapture};
 pub use error::DesktopError;
-pub use feed::Feed;
+pub use feed::{Feed, ReadyFeed};
 pub use input::Input;
 pub use monitors::{Screen, WHOLE_DESKTOP};
 pub use panic_key::PanicKey;

@@ -18,7 +18,7 @@ pub(crate) struct SharedMemory {
 unsafe impl Send for SharedMemory {}
 
 impl SharedMemory {
-    /// So many bytes, all zero; at least one.
+    /// So many bytes, all zero; at least one. The system gives them at once, not when they are touched.
     pub fn new(bytes: usize) -> Result<SharedMemory, DesktopError> {
         let refused =
             || DesktopError::System { what: "shared memory", source: std::io::Error::last_os_error() };
@@ -42,7 +42,7 @@ impl SharedMemory {
                 std::ptr::null_mut(),
                 bytes,
                 protection,
-                libc::MAP_SHARED,
+                libc::MAP_SHARED | libc::MAP_POPULATE,
                 descriptor.as_raw_fd(),
                 0,
             );

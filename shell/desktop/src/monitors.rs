@@ -2,12 +2,11 @@
 
 mod x11;
 
-use belay_wire::Right;
 use belay_wire::message::Monitor;
 
 use crate::connection::Connection;
 use crate::pixels::PixelFormat;
-use crate::{Capture, DesktopError, Input, spend};
+use crate::{Capture, DesktopError, Input, ReadyCapture};
 use belay_permission::Admitted;
 
 pub(crate) use x11::{Desktop, watch};
@@ -37,10 +36,14 @@ impl Screen {
         Ok(Desktop::read(&self.connection)?.monitors)
     }
 
+    /// Makes ready what it takes to watch a monitor (255: the whole desktop), without looking at anything but its size.
+    pub fn ready(&self, monitor: u8) -> Result<ReadyCapture, DesktopError> {
+        ReadyCapture::new(self.display.as_deref(), monitor)
+    }
+
     /// Starts to watch a monitor (255: the whole desktop). Needs an admission of desktop view.
     pub fn capture(&self, admitted: Admitted, monitor: u8) -> Result<Capture, DesktopError> {
-        spend(admitted, Right::DesktopView)?;
-        Capture::open(self.display.as_deref(), monitor)
+        self.ready(monitor)?.begin(admitted)
     }
 
     /// Mouse and keyboard, on a connection of their own. Every use needs an admission of remote control. Windows of the process

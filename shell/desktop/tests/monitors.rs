@@ -6,7 +6,7 @@ mod desktop;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use belay_desktop::{Feed, Screen, WHOLE_DESKTOP};
+use belay_desktop::{Feed, ReadyFeed, Screen, WHOLE_DESKTOP};
 use belay_screen::Decoder;
 use belay_wire::Message;
 use belay_wire::input::{Button, Input as Wire, Place};
@@ -38,7 +38,8 @@ impl Viewer {
         let (sender, messages) = mpsc::sync_channel(256);
         let user = EndUser::who_allows_everything();
         let send = move |message| sender.send(message).is_ok();
-        let feed = Feed::start(screen, user.view(), monitor, None, Some(NEARBY), send, Vec::new).unwrap();
+        let ready = ReadyFeed::new(screen, monitor, None).unwrap();
+        let feed = Feed::start(ready, user.view(), Some(NEARBY), send, Vec::new).unwrap();
         let decoder = Decoder::new();
         Viewer { feed, messages, decoder, chosen: monitor, monitors: vec![], shapes: vec![], bytes: 0 }
     }

@@ -6,7 +6,7 @@ mod desktop;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use belay_desktop::{Changes, DesktopError, Feed, Screen, WHOLE_DESKTOP};
+use belay_desktop::{Changes, DesktopError, Feed, ReadyFeed, Screen, WHOLE_DESKTOP};
 use belay_screen::{Decoder, Frame, Video, VideoError, VideoStream};
 use belay_wire::{Message, Moment, Right};
 use desktop::{EndUser, Painter, Server, until};
@@ -210,16 +210,9 @@ fn identical_through_paint_resync_and_new_sizes(round_trip: Option<Duration>) {
     let painter = Painter::on(&server);
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
-    let feed = Feed::start(
-        &screen,
-        user.view(),
-        0,
-        None,
-        round_trip,
-        move |message| sender.send(message).is_ok(),
-        Vec::new,
-    )
-    .unwrap();
+    let ready = ReadyFeed::new(&screen, 0, None).unwrap();
+    let send = move |message| sender.send(message).is_ok();
+    let feed = Feed::start(ready, user.view(), round_trip, send, Vec::new).unwrap();
     let mut viewer = Decoder::new();
     let mut random = fastrand::Rng::with_seed(4);
     let settle = |viewer: &mut Decoder, width: u16, height: u16| {
@@ -275,7 +268,8 @@ fn a_feed_tells_how_long_its_stages_take_while_somebody_watches() {
         sender.send(message).is_ok()
     };
     let left = move || std::mem::take(&mut *left.lock().unwrap());
-    let feed = Feed::start(&screen, user.view(), 0, None, Some(NEARBY), send, left).unwrap();
+    let ready = ReadyFeed::new(&screen, 0, None).unwrap();
+    let feed = Feed::start(ready, user.view(), Some(NEARBY), send, left).unwrap();
     let mut colour = 0;
     let mut told = |wanted: usize| {
         let (start, mut reports, mut captures) = (std::time::Instant::now(), Vec::new(), 0);
@@ -331,8 +325,8 @@ fn a_film_is_sent_as_video_while_it_plays_and_exactly_soon_after() {
     let screen = Screen::open(Some(&server.display)).unwrap();
     let (sender, messages) = mpsc::sync_channel(64);
     let send = move |message| sender.send(message).is_ok();
-    let feed =
-        Feed::start(&screen, user.view(), 0, Some(Box::new(Counted)), Some(NEARBY), send, Vec::new).unwrap();
+    let ready = ReadyFeed::new(&screen, 0, Some(Box::new(Counted))).unwrap();
+    let feed = Feed::start(ready, user.view(), Some(NEARBY), send, Vec::new).unwrap();
     let (mut viewer, mut random, mut frames) = (Decoder::new(), fastrand::Rng::with_seed(9), 0);
     let mut look = |viewer: &mut Decoder| {
         while let Ok(message) = messages.recv_timeout(Duration::from_millis(5)) {

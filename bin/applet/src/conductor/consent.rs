@@ -8,7 +8,7 @@ use belay_wire::message::{EndedBy, Outcome};
 use belay_wire::{Message, Right, Rights};
 
 use super::{ALARM, BAD_NEWS, Conductor, GOOD_BYE, Now};
-use crate::deeds::{Deed, Over, Show, Story};
+use crate::deeds::{Deed, Over, ScreenDeed, Show, Story};
 use crate::exit::Exit;
 use crate::host_log::Entry;
 
@@ -26,6 +26,9 @@ impl Conductor {
                     let check = self.check();
                     let show = Show::Prompt { prompt, rights, answerable_at, expires_at, partner, check };
                     self.deeds.push_back(Deed::Show(show));
+                    if rights.contains(Right::DesktopView) && self.wanted.is_some() {
+                        self.deeds.push_back(Deed::Screen(ScreenDeed::Ready(self.wanted)));
+                    }
                 }
                 Output::HidePrompt { prompt, why } => self.hide(prompt, why),
                 Output::Decide { request, rights, outcome } => self.decided(request, rights, outcome),
@@ -39,6 +42,9 @@ impl Conductor {
     fn hide(&mut self, prompt: PromptId, why: Hidden) {
         let rights = self.prompt.take_if(|(id, _)| *id == prompt).map_or(Rights::NONE, |(_, rights)| rights);
         self.deeds.push_back(Deed::Show(Show::HidePrompt(prompt)));
+        if rights.contains(Right::DesktopView) && why != Hidden::Answered(Answer::Allow) {
+            self.deeds.push_back(Deed::Screen(ScreenDeed::Ready(None)));
+        }
         match why {
             Hidden::Cancelled | Hidden::Overtaken | Hidden::PairingLost => {
                 self.tell(rights, Story::Cancelled)

@@ -5,7 +5,9 @@ mod store;
 
 use std::time::{Duration, Instant};
 
+use belay_permission::Admitted;
 use belay_screen::{Frame, Rect};
+use belay_wire::Right;
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
 use x11rb::protocol::damage::{ConnectionExt as _, Damage, ReportLevel};
@@ -16,7 +18,7 @@ use super::{Changes, Picture};
 use crate::connection::Connection;
 use crate::monitors::{Desktop, watch};
 use crate::wake::{Sleeper, Waker, Woken, pair};
-use crate::{DesktopError, WHOLE_DESKTOP};
+use crate::{DesktopError, WHOLE_DESKTOP, spend};
 use pointer::Pointer;
 use store::Store;
 
@@ -46,20 +48,50 @@ pub struct Capture {
     news: Changes,
 }
 
-impl Capture {
-    pub(crate) fn open(display: Option<&str>, monitor: u8) -> Result<Capture, DesktopError> {
+/// What a capture needs before it may look: a connection, on which nothing is watched yet, and memory, in which there is nothing.
+pub struct ReadyCapture {
+    connection: Connection,
+    monitor: u8,
+    area: Rectangle,
+    store: Store,
+}
+
+impl ReadyCapture {
+    pub(crate) fn new(display: Option<&str>, monitor: u8) -> Result<ReadyCapture, DesktopError> {
         let connection = Connection::open(display)?;
-        let (sleeper, waker) = pair()?;
         connection.x.xfixes_query_version(5, 0)?.reply()?;
         connection.x.damage_query_version(1, 1)?.reply()?;
+        let area = Desktop::read(&connection)?.area(monitor).ok_or(DesktopError::NoMonitor(monitor))?;
+        let store = Store::new(&connection, area)?;
+        Ok(ReadyCapture { connection, monitor, area, store })
+    }
+
+    /// Width and height of the monitor, as it was then.
+    pub(crate) fn size(&self) -> (u16, u16) {
+        (self.area.width, self.area.height)
+    }
+
+    /// Starts to watch. Needs an admission of desktop view.
+    pub fn begin(self, admitted: Admitted) -> Result<Capture, DesktopError> {
+        spend(admitted, Right::DesktopView)?;
+        Capture::begin(self)
+    }
+}
+
+impl Capture {
+    fn begin(ready: ReadyCapture) -> Result<Capture, DesktopError> {
+        let ReadyCapture { connection, monitor, area: ready_for, mut store } = ready;
+        let (sleeper, waker) = pair()?;
         watch(&connection)?;
         let desktop = Desktop::read(&connection)?;
         let area = desktop.area(monitor).ok_or(DesktopError::NoMonitor(monitor))?;
+        if (area.width, area.height) != (ready_for.width, ready_for.height) {
+            store = Store::new(&connection, area)?;
+        }
         let (damage, region) = (connection.x.generate_id()?, connection.x.generate_id()?);
         connection.x.xfixes_create_region(region, &[])?.check()?;
         connection.x.damage_create(damage, connection.root, ReportLevel::NON_EMPTY)?.check()?;
         let pointer = Pointer::watch(&connection)?;
-        let store = Store::new(&connection, area)?;
         let name = desktop.monitors.iter().find(|known| known.id == monitor);
         let name = name.map(|known| known.name.clone()).unwrap_or_default();
         let news = Changes {

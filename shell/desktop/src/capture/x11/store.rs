@@ -19,7 +19,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A black picture of this size.
+    /// A black picture of this size. Its memory is there, not only promised: the first fetch does not wait for it.
     pub fn new(connection: &Connection, area: Rectangle) -> Result<Store, DesktopError> {
         let format = PixelFormat::of(connection)?;
         let size = usize::from(area.width) * usize::from(area.height);
@@ -28,7 +28,10 @@ impl Store {
         if shared.is_none() {
             tracing::warn!("the display shares no memory; pictures will be slow");
         }
-        Ok(Store { pixels: vec![0; size], format, shared })
+        let mut pixels = vec![0; size];
+        // The system gives memory when it is written; the box hides that it is zero already.
+        std::hint::black_box(&mut pixels).fill(0);
+        Ok(Store { pixels, format, shared })
     }
 
     /// Rows of `0x00RRGGBB` pixels without gaps.
