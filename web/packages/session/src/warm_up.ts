@@ -1,5 +1,5 @@
 // Makes the first picture as quick as the later ones: decoder, its compiled code, keys and canvas are ready beforehand.
-import { Picture, type Rectangle } from './screen/picture';
+import { makeMemoryReady, Picture, type Rectangle } from './screen/picture';
 import { browserFilms } from './screen/webcodecs';
 import { sharedZstd } from './screen/zstd';
 import { Seal } from './seal';
@@ -18,6 +18,7 @@ export async function warmUp(): Promise<void> {
     const zstd = await sharedZstd();
     for (let round = 0; round < ROUNDS; round += 1) zstd.decode(TINY_ZSTD, 4);
     draw();
+    makeMemoryReady();
     await shakeHands();
     await browserFilms();
   } catch (error) {

@@ -1,7 +1,7 @@
 // The screen: exact to the pixel, and unharmed by whatever an update holds.
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
-import { MAX_PIXELS, Picture, type Rectangle, ScreenError } from '../src/screen/picture';
+import { makeMemoryReady, MAX_PIXELS, Picture, type Rectangle, ScreenError } from '../src/screen/picture';
 import { cursorPixels, mergeRectangles, ScreenView, type Surface } from '../src/screen/view';
 import { Zstd, ZstdError } from '../src/screen/zstd';
 import { ZSTD_WASM } from '../src/screen/zstd_wasm';
@@ -22,7 +22,7 @@ class Shown implements Surface {
   shown = new Uint8Array(0);
   width = 0;
   draws = 0;
-  private pixels = new Uint8ClampedArray(0);
+  pixels = new Uint8ClampedArray(0);
 
   resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void {
     this.pixels = pixels;
@@ -83,6 +83,33 @@ test('memory for the first picture is made beforehand, and made anew when it has
   expect(said.at(-1)).toBe('size 43 30');
   view.apply(update(1, 0, encodeOperations([solid(0, 0, 33, 21)])));
   expect(said.slice(-2)).toEqual(['size 33 21', 'seen 1']);
+});
+
+test('a picture seen again has the memory it had, and nothing of what was in it', () => {
+  const { view, surface } = viewer();
+  view.apply(update(1, 0, encodeOperations([solid(0, 0, 33, 21)])));
+  const memory = surface.pixels;
+  view.closed();
+  expect([...memory.subarray(0, 8)]).toEqual([0, 0, 0, 255, 0, 0, 0, 255]);
+  expect(memory.every((byte, index) => byte === (index % 4 === 3 ? 255 : 0))).toBe(true);
+  view.expect([monitor(0, 0, 0, 33, 21)], 0);
+  expect(surface.pixels).toBe(memory);
+  view.closed();
+  view.apply(update(1, 0, encodeOperations([solid(0, 0, 1, 1)]), false, 21, 33));
+  expect(surface.pixels).not.toBe(memory);
+});
+
+test('memory made ready holds exactly one picture, which is as large as any', () => {
+  makeMemoryReady();
+  const [first, second] = [new Picture(7, 5), new Picture(7, 5)];
+  expect(first.pixels.buffer.byteLength).toBe(1920 * 1080 * 4);
+  expect(second.pixels.buffer.byteLength).toBe(7 * 5 * 4);
+  expect(first.pixels).toEqual(second.pixels);
+  const outside = { kind: 'solid' as const, to: { x: 0, y: 4, width: 7, height: 2 }, colour: [1, 2, 3] as [number, number, number] };
+  expect(() => first.apply(encodeOperations([outside]), [])).toThrow(ScreenError);
+  makeMemoryReady();
+  expect(new Picture(1921, 1080).pixels.buffer.byteLength).toBe(1921 * 1080 * 4);
+  expect(new Picture(1920, 1080).pixels.byteLength).toBe(1920 * 1080 * 4);
 });
 
 test.each([

@@ -19,8 +19,9 @@ export class CanvasSurface implements Surface {
 
   resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void {
     this.image = new ImageData(pixels, width, height);
-    this.canvas.width = width;
-    this.canvas.height = height;
+    // Black already where the size stays: the browser is not made to give it new memory.
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
     this.lens.show(pixels);
   }
 

@@ -37,12 +37,23 @@ export type FilmOperation =
 export const MAX_PIXELS = 64 * 1024 * 1024;
 const BLACK = 0xff000000;
 
+/** A picture of up to so many pixels finds its memory ready: one usual monitor. */
+const READY_PIXELS = 1920 * 1080;
+let readyMemory: ArrayBuffer | undefined;
+
+/** Makes memory ready, black already, for the next picture that fits: the browser takes its time to give it. */
+export function makeMemoryReady(): void {
+  readyMemory = new ArrayBuffer(READY_PIXELS * 4);
+  new Uint32Array(readyMemory).fill(BLACK);
+}
+
 export class Picture {
   readonly pixels: Uint8ClampedArray<ArrayBuffer>;
   /** The same memory, one number a pixel: 0xAABBGGRR, on the little-endian machines that browsers run on. */
   private readonly words: Uint32Array<ArrayBuffer>;
   /** Reused: rows that are copied onto themselves need no memory, a palette needs 16 words. */
   private readonly palette = new Uint32Array(16);
+  private black = true;
 
   /** A black picture. Throws `ScreenError` when a side is 0 or the picture is too large. */
   constructor(
@@ -52,14 +63,18 @@ export class Picture {
     if (width < 1 || height < 1 || width * height > MAX_PIXELS) {
       throw new ScreenError('size', `a picture of ${width} × ${height} cannot be shown`);
     }
-    const memory = new ArrayBuffer(width * height * 4);
-    this.pixels = new Uint8ClampedArray(memory);
-    this.words = new Uint32Array(memory);
-    this.words.fill(BLACK);
+    const size = width * height;
+    const ready = size <= READY_PIXELS ? readyMemory : undefined;
+    if (ready !== undefined) readyMemory = undefined;
+    const memory = ready ?? new ArrayBuffer(size * 4);
+    this.pixels = new Uint8ClampedArray(memory, 0, size * 4);
+    this.words = new Uint32Array(memory, 0, size);
+    if (ready === undefined) this.words.fill(BLACK);
   }
 
   blacken(): void {
-    this.words.fill(BLACK);
+    if (!this.black) this.words.fill(BLACK);
+    this.black = true;
   }
 
   /**
@@ -67,6 +82,7 @@ export class Picture {
    * `ScreenError`; then the picture is void.
    */
   apply(operations: Uint8Array, dirty: Rectangle[], film: (operation: FilmOperation) => void = noFilm): void {
+    this.black = false;
     let at = 0;
     while (at < operations.length) {
       const kind = operations[at]!;

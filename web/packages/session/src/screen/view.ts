@@ -9,7 +9,7 @@ import { MAX_RAW, type Zstd, ZstdError } from './zstd';
 
 /** Where pictures are drawn; a canvas in the browser. */
 export interface Surface {
-  /** From now on the picture has this size and shows these pixels, which change in place. */
+  /** From now on the picture has this size and shows these pixels, which change in place. They are drawn all anew. */
   resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void;
   /** These rectangles of the pixels have changed. */
   draw(dirty: readonly Rectangle[]): void;
@@ -43,6 +43,8 @@ const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 
 export class ScreenView {
   private picture: Picture | undefined;
+  /** A black picture of the size that was shown last, for when it is shown again. */
+  private spare: Picture | undefined;
   /** Number of the picture held; 0: none, only an update with base 0 will do. */
   private held = 0;
   private asked = false;
@@ -95,8 +97,10 @@ export class ScreenView {
   /** The technician no longer may see it. */
   closed(): void {
     this.opened();
-    this.picture = undefined;
     this.surface.clear();
+    this.picture?.blacken();
+    this.spare = this.picture ?? this.spare;
+    this.picture = undefined;
   }
 
   /** Applies an update and draws when its capture is whole. Never throws for what an update holds. */
@@ -207,8 +211,10 @@ export class ScreenView {
   }
 
   private make(width: number, height: number): Picture {
-    const picture = new Picture(width, height);
+    const { spare } = this;
+    const picture = spare?.width === width && spare.height === height ? spare : new Picture(width, height);
     this.picture = picture;
+    this.spare = undefined;
     this.surface.resize(picture.pixels, width, height);
     this.events.size(width, height);
     return picture;

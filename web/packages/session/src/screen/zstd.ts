@@ -5,6 +5,8 @@ import { ZSTD_WASM } from './zstd_wasm';
 
 /** Most bytes that one decompression may make. */
 export const MAX_RAW = 128 * 1024 * 1024;
+/** What a usual update takes, packed and unpacked. */
+const [USUAL_FROM, USUAL_TO] = [256 * 1024, 1536 * 1024];
 /** Buffers up to this size are kept for the next time. */
 const KEEP = 32 * 1024 * 1024;
 
@@ -56,6 +58,8 @@ export class Zstd {
   private constructor(private readonly wasm: Exports) {
     this.from = new Area(wasm);
     this.to = new Area(wasm);
+    this.from.atLeast(USUAL_FROM);
+    this.to.atLeast(USUAL_TO);
   }
 
   /** Makes a decoder. Compiles under `script-src 'wasm-unsafe-eval'` and fetches nothing. */
