@@ -80,6 +80,8 @@ export interface RemoteSessionEvents {
   monitors: (list: Monitor[], chosen: number) => void;
   peer: (peer: { platform: string; version: string; language: string }) => void;
   size: (width: number, height: number) => void;
+  /** The first picture since the screen was opened (again) is drawn. */
+  picture: () => void;
   /**
    * Six digits; another one means that the keys were made anew, and is to be compared again. `verified`: both ends hold
    * the secret of the invitation link, and there is nothing to compare.

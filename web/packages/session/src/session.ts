@@ -102,6 +102,7 @@ export class ConsoleSession implements RemoteSession {
       allowed: () => this.consent.has('desktop_view'),
       send: (message) => this.channel.send(message),
       opened: () => this.watching.opened(),
+      first: () => this.emitter.emit('picture'),
       drawn: (decode, draw) => this.watching.drawn(decode, draw),
       size: (width, height) => this.emitter.emit('size', width, height),
       hopeless: () => this.lose('screen_corrupt'),

@@ -22,6 +22,8 @@ export interface ViewingOf {
   send(message: Message): void;
   /** The screen begins anew at the applet. */
   opened(): void;
+  /** The first picture since then is drawn. */
+  first(): void;
   /** How many milliseconds a capture took to decode and to draw. */
   drawn(decode: number, draw: number): void;
   size(width: number, height: number): void;
@@ -40,6 +42,8 @@ export class Viewing {
   private wanted: { monitor: number; video: VideoFormat } | undefined;
   /** Something of it has come before the word of the grant. */
   private early = false;
+  /** Nothing was drawn since the screen began anew. */
+  private blank = false;
 
   constructor(private readonly of: ViewingOf) {}
 
@@ -55,7 +59,11 @@ export class Viewing {
     const events: ScreenEvents = {
       seen: (number) => this.of.send({ kind: 'screen_seen', number }),
       resync: () => this.of.send({ kind: 'screen_resync' }),
-      drawn: (decode, draw) => this.of.drawn(decode, draw),
+      drawn: (decode, draw) => {
+        this.of.drawn(decode, draw);
+        if (this.blank) this.of.first();
+        this.blank = false;
+      },
       size: (width, height) => this.of.size(width, height),
       corrupt: (error) => this.corrupt(error),
       hopeless: () => this.of.hopeless(),
@@ -140,6 +148,7 @@ export class Viewing {
   /** Pictures come anew, after this word if one is needed. */
   private begin(view: ScreenView, word: Message | undefined): void {
     view.opened();
+    this.blank = true;
     if (word !== undefined) this.of.send(word);
     this.of.opened();
   }

@@ -18,6 +18,7 @@ async function viewing(): Promise<{ it: Viewing; sent: Message[]; shown: string[
     allowed: () => allowed,
     send: (message) => sent.push(message),
     opened: () => shown.push('opened'),
+    first: () => shown.push('first'),
     drawn: nothing,
     size: nothing,
     hopeless: () => shown.push('hopeless'),
@@ -37,7 +38,9 @@ test('what was wanted comes with the grant, and nothing more is said', async () 
   allow(true);
   it.update(update(1, 0));
   expect(sent).toEqual([{ kind: 'screen_wanted', monitor: 255, video: 'none' }, { kind: 'screen_seen', number: 1 }]);
-  expect(shown).toEqual(['opened', 'drawn']);
+  expect(shown).toEqual(['opened', 'drawn', 'first']);
+  it.update(update(2, 1));
+  expect(shown.slice(3)).toEqual(['drawn']);
 });
 
 test('a picture that has overtaken the word of the grant is not shown, and is asked for with it', async () => {
@@ -52,7 +55,7 @@ test('a picture that has overtaken the word of the grant is not shown, and is as
   it.update(update(3, 2));
   it.update(update(4, 0));
   expect(sent.slice(2)).toEqual([{ kind: 'screen_seen', number: 4 }]);
-  expect(shown).toEqual(['opened', 'drawn']);
+  expect(shown).toEqual(['opened', 'drawn', 'first']);
 });
 
 test('a grant that was not asked for, and one after a new pairing, open by a word of their own', async () => {

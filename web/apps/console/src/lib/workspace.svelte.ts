@@ -10,6 +10,7 @@ import { nearest } from './nearest';
 import { isOpen } from './label';
 import { linkSecrets } from './link-secrets';
 import { Scalings } from './scalings.svelte';
+import { Decisions } from './showing';
 import { isAway } from './tools';
 
 export interface Line {
@@ -22,12 +23,6 @@ export interface Line {
   waiting?: boolean;
 }
 export type EndedBy = 'end_user' | 'technician' | 'system' | 'lost';
-
-/**
- * Milliseconds between a decision and its showing in the page: the page is busy for several with the showing, and what the decision has
- * the link send – open the screen – is sealed and gone before.
- */
-const AFTER_SENDING = 2;
 
 export class Workspace {
   readonly id: string;
@@ -72,6 +67,10 @@ export class Workspace {
   /** The tab is gone; an answer that comes now opens nothing. */
   #closed = false;
   #scalings = new Scalings();
+  #decisions = new Decisions(
+    (right, state) => (this.consent[right] = state),
+    () => this.consent.desktop_view === 'granted',
+  );
 
   constructor(session: Session) {
     this.id = session.id;
@@ -120,7 +119,7 @@ export class Workspace {
   #start(connection: Connection): void {
     if (this.#closed) return;
     this.#drop();
-    this.consent = { desktop_view: 'none', remote_control: 'none' };
+    this.#forgetConsent();
     const { status } = account;
     const asked = status.at === 'in' && { sessionId: this.id, account: status.me.account.id, technician: status.me.member.id };
     const misfit = asked ? charterMisfit(connection, asked, Date.now()) : undefined;
@@ -148,7 +147,8 @@ export class Workspace {
       remote.on('chat', (line) => this.#received(line)),
       remote.on('path', (path) => (this.path = path)),
       remote.on('typing', (typing) => (this.typing = typing)),
-      remote.on('consent', (right, state) => setTimeout(() => this.#consented(remote, right, state), AFTER_SENDING)),
+      remote.on('consent', (right, state) => this.#decisions.take(right, state)),
+      remote.on('picture', () => this.#decisions.flush()),
       remote.on('denied', (right) => (this.denied = right)),
       remote.on('monitors', (list, chosen) => {
         this.monitors = list;
@@ -159,10 +159,6 @@ export class Workspace {
       remote.on('security_code', (code, verified) => this.#codeMade(code, verified)),
       remote.on('ended', (by) => (by === 'lost' ? void this.#turnedAway() : this.#finish(by))),
     ];
-  }
-
-  #consented(by: RemoteSession, right: Right, state: ConsentState): void {
-    if (this.#remote === by && this.link !== 'lost') this.consent[right] = state;
   }
 
   /** Another ticket for a link that cannot come back with its own. */
@@ -198,7 +194,12 @@ export class Workspace {
     if (state === 'connected') for (const line of this.lines) line.waiting = false;
     this.typing = false;
     if (this.#remote) this.rights = this.#remote.rights;
-    if (state === 'lost') this.consent = { desktop_view: 'none', remote_control: 'none' };
+    if (state === 'lost') this.#forgetConsent();
+  }
+
+  #forgetConsent(): void {
+    this.#decisions.forget();
+    this.consent = { desktop_view: 'none', remote_control: 'none' };
   }
 
   /** The gateway will not have us any more: either the session is over, or another window has it. */
@@ -313,8 +314,8 @@ export class Workspace {
     this.ended ??= by;
     this.link = 'ended';
     this.typing = false;
-    this.consent = { desktop_view: 'none', remote_control: 'none' };
     this.#drop();
+    this.#forgetConsent();
   }
 
   /** Closes the link without ending the session. */

@@ -1,0 +1,48 @@
+// When the page shows what the end user has decided. Showing keeps the page busy for some milliseconds, in which it neither sends nor
+// draws: what a decision has the link send goes before, and the first picture, if that comes at once.
+import type { ConsentState, Right } from '@belay/session';
+
+/** Milliseconds after which what a decision has the link send is sealed and gone. */
+export const AFTER_SENDING_MS = 2;
+/** Milliseconds that a grant of the view waits for its first picture at most: nobody notices so few. */
+export const WITH_PICTURE_MS = 60;
+
+export class Decisions {
+  #show: (right: Right, state: ConsentState) => void;
+  #sees: () => boolean;
+  #waiting: [Right, ConsentState][] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #showAt = Number.POSITIVE_INFINITY;
+
+  /** `show` shows a decision; `sees` says whether the page shows the view as granted. */
+  constructor(show: (right: Right, state: ConsentState) => void, sees: () => boolean) {
+    this.#show = show;
+    this.#sees = sees;
+  }
+
+  /** A right stands differently from now on. All is shown in its order. */
+  take(right: Right, state: ConsentState): void {
+    this.#waiting.push([right, state]);
+    // Control that comes with the view is shown with it, and not without.
+    const wait = state === 'granted' && !this.#sees() ? WITH_PICTURE_MS : AFTER_SENDING_MS;
+    const at = performance.now() + wait;
+    if (this.#showAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#showAt = at;
+    this.#timer = setTimeout(() => this.flush(), wait);
+  }
+
+  /** Shows all that waits: the first picture is drawn. */
+  flush(): void {
+    const waiting = this.#waiting;
+    this.forget();
+    for (const [right, state] of waiting) this.#show(right, state);
+  }
+
+  /** Nothing that waits is true any more. */
+  forget(): void {
+    clearTimeout(this.#timer);
+    this.#showAt = Number.POSITIVE_INFINITY;
+    this.#waiting = [];
+  }
+}
