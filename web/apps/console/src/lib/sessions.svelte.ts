@@ -4,12 +4,17 @@ import { account, api } from './account.svelte';
 import { isAbsent, isOpen, isUnderWay } from './label';
 import { linkSecrets } from './link-secrets';
 
+/** Milliseconds that news of sessions may wait to be shown with others: they come in crowds, and while somebody is being connected to. */
+const NEWS_WITHIN = 100;
+
 export class Sessions {
   #me: string;
   #byId = $state.raw<ReadonlyMap<string, Session>>(new Map());
   #stream: EventSource | undefined;
   #loading = false;
   #meanwhile: Session[] = [];
+  #news: Session[] = [];
+  #newsTimer: ReturnType<typeof setTimeout> | undefined;
   #onchange: (session: Session) => void;
 
   /** False while the event stream is down: what is shown may be old. */
@@ -36,23 +41,45 @@ export class Sessions {
   follow(): () => void {
     linkSecrets.sweep(Date.now());
     this.#connect();
-    return () => this.#stream?.close();
+    return () => {
+      this.#stream?.close();
+      clearTimeout(this.#newsTimer);
+    };
   }
 
   /** Takes in a session that an answer brought. */
   take(session: Session): void {
-    if (this.#loading) this.#meanwhile.push(session);
+    this.#news.push(session);
+    this.#takeNews();
+  }
+
+  /** Takes in how a session stands now, within a moment. */
+  hear(session: Session): void {
+    this.#news.push(session);
+    this.#newsTimer ??= setTimeout(() => this.#takeNews(), NEWS_WITHIN);
+  }
+
+  #takeNews(): void {
+    clearTimeout(this.#newsTimer);
+    this.#newsTimer = undefined;
+    const news = this.#news;
+    this.#news = [];
+    if (this.#loading) this.#meanwhile.push(...news);
     const next = new Map(this.#byId);
-    if (isOpen(session.state)) next.set(session.id, session);
-    else {
-      next.delete(session.id);
-      linkSecrets.forget(session.id);
+    for (const session of news) {
+      if (isOpen(session.state)) next.set(session.id, session);
+      else {
+        next.delete(session.id);
+        linkSecrets.forget(session.id);
+      }
     }
     this.#byId = next;
-    this.#onchange(session);
+    for (const session of news) this.#onchange(session);
   }
 
   async reload(): Promise<void> {
+    // What was heard before the list is asked for is older than the list.
+    this.#takeNews();
     this.#loading = true;
     this.#meanwhile = [];
     const result = account.watch(await api.openSessions());
@@ -62,7 +89,8 @@ export class Sessions {
     this.#byId = new Map(result.value.sessions.map((s) => [s.id, s]));
     this.loaded = true;
     // Changes that came while the list was on its way are newer than the list.
-    for (const session of this.#meanwhile) this.take(session);
+    this.#news = [...this.#meanwhile, ...this.#news];
+    this.#takeNews();
     for (const id of gone) void this.#lookAfter(id);
   }
 
@@ -82,7 +110,7 @@ export class Sessions {
     const stream = new EventSource(eventsUrl);
     this.#stream = stream;
     stream.addEventListener('open', () => (this.live = true));
-    stream.addEventListener('session', (event) => this.take(JSON.parse((event as MessageEvent<string>).data) as Session));
+    stream.addEventListener('session', (event) => this.hear(JSON.parse((event as MessageEvent<string>).data) as Session));
     stream.addEventListener('resync', () => void this.reload());
     stream.addEventListener('signed-out', () => {
       stream.close();
