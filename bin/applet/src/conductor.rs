@@ -259,7 +259,9 @@ impl Conductor {
             self.forget_connection();
         }
         self.paired = false;
-        self.wanted = None;
+        if self.wanted.take().is_some() {
+            self.deeds.push_back(Deed::Screen(ScreenDeed::Ready(None)));
+        }
         self.part();
         self.partner = Partner::default();
         self.whom.technician = None;

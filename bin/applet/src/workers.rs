@@ -153,6 +153,9 @@ impl Workers {
 
     /// What fails here fails again, and is told, when it is to be shown.
     fn make_ready(&mut self, view: View) {
+        if self.ready.as_ref().is_some_and(|(of, _)| *of == view) {
+            return;
+        }
         self.ready = None;
         match self.ready_feed(view) {
             Ok(feed) => self.ready = Some((view, feed)),

@@ -143,6 +143,7 @@ impl Encoder {
         self.shown.resize(size, 0);
         // The system gives memory when it is written; the box hides that it is zero already.
         std::hint::black_box(&mut self.shown).fill(0);
+        self.shown.clear();
         Ok(())
     }
 

@@ -9,10 +9,13 @@ use std::time::Duration;
 use belay_desktop::{DesktopError, PanicKey, Screen};
 use belay_wire::Right;
 use belay_wire::input::{Aim, Button, Combination, Input as Wire, Modifiers, Place};
-use desktop::technician::{ALT_GRAPH, CONTROL, Game, Listener, SHIFT, Technician, place, terminal};
+use desktop::technician::{ALT_GRAPH, CONTROL, Game, Listener, SHIFT, Scroller, Technician, place, terminal};
 use desktop::{Scratch, Server, until};
 use x11rb::connection::Connection as _;
-use x11rb::protocol::xproto::{ConnectionExt as _, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT};
+use x11rb::protocol::xinput::{ConnectionExt as _, XIChangePropertyAux};
+use x11rb::protocol::xproto::{
+    AtomEnum, ConnectionExt as _, InputFocus, KEY_PRESS_EVENT, KEY_RELEASE_EVENT, PropMode,
+};
 use x11rb::protocol::xtest::ConnectionExt as _;
 
 #[test]
@@ -55,6 +58,78 @@ fn clicks_and_notches_land_at_the_pixel() {
     technician.does(&Wire::Combination(Combination::ControlAltDelete)).unwrap();
     let keys: Vec<_> = listener.heard().into_iter().map(|heard| (heard.0, heard.1)).collect();
     assert_eq!(keys, [(true, 37), (true, 64), (true, 119), (false, 119), (false, 64), (false, 37)]);
+}
+
+#[test]
+fn parts_of_a_notch_are_parts_where_the_desktop_can() {
+    let server = Server::with_smooth_wheel();
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut program = Scroller::on(&server);
+    let mut technician = Technician::at(&screen, 0);
+    let at = place(100, 100, 1280, 1024).into();
+    let mut turned = |dx, dy| {
+        technician.does(&Wire::Wheel { dx, dy, at }).unwrap();
+        program.heard()
+    };
+    assert_eq!(turned(0, 7), ((0.0, 7.0), vec![]));
+    assert_eq!(turned(-13, -50), ((-13.0, -50.0), vec![]));
+    assert_eq!(turned(0, 250), ((0.0, 250.0), vec![]), "two notches and a part");
+    assert_eq!(turned(0, -120), ((0.0, -120.0), vec![]), "it belongs to the scroll that is under way");
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(turned(0, -120), ((0.0, 0.0), vec![4]), "a whole notch is the wheel's button");
+    assert_eq!(turned(240, 0), ((0.0, 0.0), vec![7, 7]));
+}
+
+#[test]
+fn programs_that_know_only_notches_hear_of_whole_ones_also_from_a_smooth_wheel() {
+    let server = Server::with_smooth_wheel();
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let listener = Listener::on(&server, 1280, 1024);
+    let mut technician = Technician::at(&screen, 0);
+    let at = place(100, 100, 1280, 1024).into();
+    for _ in 0..17 {
+        technician.does(&Wire::Wheel { dx: 0, dy: 7, at }).unwrap();
+    }
+    assert_eq!(listener.heard(), []);
+    technician.does(&Wire::Wheel { dx: 0, dy: 7, at }).unwrap();
+    assert_eq!(listener.heard(), [(true, 5, 100, 100), (false, 5, 100, 100)]);
+    // Our own windows are out of reach for parts of a notch, too.
+    let mut stranger = Technician::at(&screen, std::process::id());
+    let refused = stranger.does(&Wire::Wheel { dx: 0, dy: 250, at });
+    assert!(matches!(refused, Err(DesktopError::OwnWindow)), "{refused:?}");
+    assert_eq!(listener.heard(), []);
+}
+
+#[test]
+fn without_its_device_the_wheel_turns_by_notches_again() {
+    let server = Server::with_smooth_wheel();
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let mut technician = Technician::at(&screen, 0);
+    let at = place(100, 100, 1280, 1024).into();
+    let listener = Listener::on(&server, 1280, 1024);
+    let mut turn = || technician.does(&Wire::Wheel { dx: 0, dy: 7, at }).unwrap();
+    turn();
+    switch_off(&server, "mouse");
+    // The server says nothing when it moves a device that is off: it is found out within a second, also while the wheel goes on turning.
+    until("the wheel turns again", || {
+        turn();
+        !listener.heard().is_empty()
+    });
+}
+
+/// Switches a device off, as if it were unplugged.
+fn switch_off(server: &Server, name: &str) {
+    let (x, _) = x11rb::connect(Some(&server.display)).unwrap();
+    x.xinput_xi_query_version(2, 1).unwrap().reply().unwrap();
+    let devices = x.xinput_xi_query_device(0_u16).unwrap().reply().unwrap().infos;
+    let device = devices.iter().find(|device| device.name == name.as_bytes()).unwrap();
+    let enabled = x.intern_atom(true, b"Device Enabled").unwrap().reply().unwrap().atom;
+    let off = XIChangePropertyAux::Data8(vec![0]);
+    let integer = AtomEnum::INTEGER.into();
+    x.xinput_xi_change_property(device.deviceid, PropMode::REPLACE, enabled, integer, 1, &off)
+        .unwrap()
+        .check()
+        .unwrap();
 }
 
 #[test]

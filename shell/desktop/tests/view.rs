@@ -6,7 +6,7 @@ mod desktop;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use belay_desktop::{Changes, DesktopError, Feed, ReadyFeed, Screen, WHOLE_DESKTOP};
+use belay_desktop::{Changes, DesktopError, Feed, Picture, ReadyFeed, Screen, WHOLE_DESKTOP};
 use belay_screen::{Decoder, Frame, Video, VideoError, VideoStream};
 use belay_wire::{Message, Moment, Right};
 use desktop::{EndUser, Painter, Server, until};
@@ -149,6 +149,17 @@ fn the_pointer_is_told_apart_from_the_picture() {
 /// Unpacks by way of the decoder's own library.
 fn zstd_of(packed: &[u8]) -> Vec<u8> {
     zstd::bulk::decompress(packed, 1 << 20).unwrap()
+}
+
+#[test]
+fn what_was_made_ready_for_another_size_shows_the_new_one() {
+    let (server, user) = (Server::with_outputs(), EndUser::who_allows_everything());
+    let screen = Screen::open(Some(&server.display)).unwrap();
+    let ready = screen.ready(0).unwrap();
+    server.xrandr("--output DUMMY0 --mode 1024x768");
+    let mut capture = ready.begin(user.view()).unwrap();
+    let size = |picture: Picture<'_>| (picture.frame.width(), picture.frame.height());
+    assert_eq!(size(capture.fetch().unwrap().unwrap()), (1024, 768));
 }
 
 #[test]

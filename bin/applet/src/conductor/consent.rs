@@ -42,7 +42,10 @@ impl Conductor {
     fn hide(&mut self, prompt: PromptId, why: Hidden) {
         let rights = self.prompt.take_if(|(id, _)| *id == prompt).map_or(Rights::NONE, |(_, rights)| rights);
         self.deeds.push_back(Deed::Show(Show::HidePrompt(prompt)));
-        if rights.contains(Right::DesktopView) && why != Hidden::Answered(Answer::Allow) {
+        // Whoever takes a question back may ask again at once, and again.
+        if rights.contains(Right::DesktopView)
+            && !matches!(why, Hidden::Answered(Answer::Allow) | Hidden::Cancelled)
+        {
             self.deeds.push_back(Deed::Screen(ScreenDeed::Ready(None)));
         }
         match why {

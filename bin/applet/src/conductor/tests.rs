@@ -197,6 +197,45 @@ fn what_is_wanted_opens_with_the_grant_and_not_before() {
 }
 
 #[test]
+fn what_is_wanted_is_made_ready_with_the_question_and_kept_until_its_answer() {
+    let ready = |deeds: &[Deed]| {
+        let screen = |deed: &Deed| match deed {
+            Deed::Screen(ScreenDeed::Ready(view)) => Some(*view),
+            _ => None,
+        };
+        deeds.iter().filter_map(screen).collect::<Vec<_>>()
+    };
+    let ask = |stage: &mut Stage| stage.hears(Message::Request { request: 7, rights: view() });
+    let mut stage = Stage::connected();
+    assert_eq!(ready(&ask(&mut stage)), [], "nothing was wanted");
+    stage.hears(Message::Cancel { request: 7 });
+    stage.hears(Message::ScreenWanted(View::of(1)));
+    let deeds = ask(&mut stage);
+    assert_eq!(ready(&deeds), [Some(View::of(1))]);
+    let question = position(&deeds, |deed| matches!(deed, Deed::Show(Show::Prompt { .. })));
+    assert!(
+        question < position(&deeds, |deed| matches!(deed, Deed::Screen(_))),
+        "the end user does not wait for it"
+    );
+    // Who takes questions back and asks again has nothing made anew.
+    assert_eq!(ready(&stage.hears(Message::Cancel { request: 7 })), []);
+    let prompt = stage.asks(view());
+    let refused = stage.happens(Happening::Person(Person::Answered(prompt, Answer::Refuse)));
+    assert_eq!(ready(&refused), [None]);
+    assert_eq!(ready(&stage.grants(view())), [], "what was allowed is not taken away again");
+
+    let mut stage = Stage::connected();
+    stage.hears(Message::ScreenWanted(View::of(1)));
+    ask(&mut stage);
+    stage.hears(Message::Cancel { request: 7 });
+    assert_eq!(
+        ready(&stage.happens(Happening::PartnerLeft(Leaving::Closed))),
+        [None],
+        "nobody will ask for it"
+    );
+}
+
+#[test]
 fn withdrawing_the_view_stops_the_machine_before_anybody_is_told() {
     let mut stage = Stage::connected();
     stage.grants(view());

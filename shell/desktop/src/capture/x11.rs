@@ -74,18 +74,13 @@ impl ReadyCapture {
     /// Starts to watch. Needs an admission of desktop view.
     pub fn begin(self, admitted: Admitted) -> Result<Capture, DesktopError> {
         spend(admitted, Right::DesktopView)?;
-        Capture::begin(self)
-    }
-}
-
-impl Capture {
-    fn begin(ready: ReadyCapture) -> Result<Capture, DesktopError> {
-        let ReadyCapture { connection, monitor, area: ready_for, mut store } = ready;
+        let ReadyCapture { connection, monitor, area: ready_for, mut store } = self;
         let (sleeper, waker) = pair()?;
         watch(&connection)?;
         let desktop = Desktop::read(&connection)?;
         let area = desktop.area(monitor).ok_or(DesktopError::NoMonitor(monitor))?;
         if (area.width, area.height) != (ready_for.width, ready_for.height) {
+            store.detach(&connection);
             store = Store::new(&connection, area)?;
         }
         let (damage, region) = (connection.x.generate_id()?, connection.x.generate_id()?);
@@ -117,7 +112,9 @@ impl Capture {
             news,
         })
     }
+}
 
+impl Capture {
     /// Lets other threads end a [`Capture::wait`].
     pub fn waker(&self) -> Waker {
         self.waker.clone()
@@ -244,6 +241,7 @@ impl Capture {
         let corner = |area: Rectangle| (area.x, area.y, area.width, area.height);
         if corner(area) != corner(self.area) {
             if (area.width, area.height) != (self.area.width, self.area.height) {
+                self.store.detach(&self.connection);
                 self.store = Store::new(&self.connection, area)?;
             }
             self.area = area;

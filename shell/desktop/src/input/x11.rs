@@ -4,6 +4,7 @@ mod keyboard;
 mod layout;
 mod mouse;
 mod repetition;
+mod scroll;
 
 use belay_permission::Admitted;
 use belay_wire::Right;

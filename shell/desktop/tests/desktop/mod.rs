@@ -23,26 +23,40 @@ use x11rb::rust_connection::RustConnection;
 pub struct Server {
     child: Child,
     pub display: String,
-    _configuration: Option<Scratch>,
+    /// What is removed with it.
+    files: Vec<Scratch>,
 }
 
 impl Server {
     /// Starts one of this size on a display of its own choice.
     pub fn start(size: &str) -> Server {
         let words = ["-screen", "0", size, "-ac"].map(str::to_owned);
-        Server::of("Xvfb", "xvfb", &words, None)
+        Server::of("Xvfb", "xvfb", &words)
     }
 
     /// Starts an Xorg with monitors `DUMMY0` to `DUMMY15`, of which only the first is plugged in. Xvfb has only one.
     pub fn with_outputs() -> Server {
+        Server::xorg(|_| OUTPUTS.to_owned())
+    }
+
+    /// Starts an Xorg with a mouse that scrolls smoothly, as drivers of real mice and touch pads report it. Xvfb's does not.
+    pub fn with_smooth_wheel() -> Server {
+        Server::xorg(|path| format!("{OUTPUTS}{}", SMOOTH_MOUSE.replace("PATH", path)))
+    }
+
+    fn xorg(configure: impl FnOnce(&str) -> String) -> Server {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let configuration = Scratch::new(&format!("xorg-{number}"));
-        std::fs::write(configuration.path(), OUTPUTS).unwrap();
         let path = configuration.path().to_str().unwrap();
+        std::fs::write(configuration.path(), configure(path)).unwrap();
         let words = ["-config", path, "-logfile", "/dev/null", "-novtswitch", "-sharevts", "vt7"];
         let words = words.map(str::to_owned);
-        Server::of("Xorg", "xserver-xorg-core and xserver-xorg-video-dummy", &words, Some(configuration))
+        let socket = Scratch(format!("{path}.mouse").into());
+        let packages = "xserver-xorg-core and xserver-xorg-video-dummy";
+        let mut server = Server::of("Xorg", packages, &words);
+        server.files = vec![configuration, socket];
+        server
     }
 
     /// Starts one whose screen, a window on another server, can be turned. Xvfb and Xorg's dummy cannot do that.
@@ -50,19 +64,14 @@ impl Server {
         let words = ["-screen", size, "-ac"].map(str::to_owned);
         let mut program = Command::new("Xephyr");
         program.env("DISPLAY", &around.display);
-        Server::run_by(program, "xserver-xephyr", &words, None)
+        Server::run_by(program, "xserver-xephyr", &words)
     }
 
-    fn of(program: &str, package: &str, words: &[String], configuration: Option<Scratch>) -> Server {
-        Server::run_by(Command::new(program), package, words, configuration)
+    fn of(program: &str, package: &str, words: &[String]) -> Server {
+        Server::run_by(Command::new(program), package, words)
     }
 
-    fn run_by(
-        mut program: Command,
-        package: &str,
-        words: &[String],
-        configuration: Option<Scratch>,
-    ) -> Server {
+    fn run_by(mut program: Command, package: &str, words: &[String]) -> Server {
         let (mut numbers, writing) = std::io::pipe().unwrap();
         let child = program
             .args(words)
@@ -77,7 +86,7 @@ impl Server {
             number.push(byte[0]);
         }
         let display = format!(":{}", String::from_utf8(number).unwrap());
-        Server { child, display, _configuration: configuration }
+        Server { child, display, files: Vec::new() }
     }
 
     /// Changes monitors by xrandr.
@@ -124,6 +133,21 @@ Section "Screen"
   SubSection "Display"
     Modes "1280x1024" "1024x768"
   EndSubSection
+EndSection
+"#;
+
+/// A mouse that exists only in memory; its socket, by which it could be moved, lies beside the configuration.
+const SMOOTH_MOUSE: &str = r#"
+Section "InputDevice"
+  Identifier "mouse"
+  Driver "inputtest"
+  Option "DeviceType" "Pointer"
+  Option "SocketPath" "PATH.mouse"
+EndSection
+Section "ServerLayout"
+  Identifier "layout"
+  Screen "screen"
+  InputDevice "mouse"
 EndSection
 "#;
 

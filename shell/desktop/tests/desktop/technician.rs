@@ -8,6 +8,7 @@ use belay_desktop::{DesktopError, Input, Screen, WHOLE_DESKTOP};
 use belay_wire::input::{Input as Wire, Modifiers, Place};
 use x11rb::connection::Connection as _;
 use x11rb::protocol::Event;
+use x11rb::protocol::xinput::{self, ConnectionExt as _, PointerEventFlags, XIEventMask};
 use x11rb::protocol::xproto::{
     ConnectionExt as _, CreateWindowAux, EventMask, GrabMode, GrabStatus, InputFocus, Window, WindowClass,
 };
@@ -86,6 +87,63 @@ impl Listener {
             }
         }
         heard
+    }
+}
+
+/// A program that knows smooth scrolling: it hears of axes, and of notches only where somebody presses the wheel's buttons.
+pub struct Scroller {
+    x: RustConnection,
+    /// Where the axes were when last heard: right and down.
+    axes: (f64, f64),
+}
+
+impl Scroller {
+    /// The axes of the mouse of [`Server::with_smooth_wheel`]; a notch is 120.
+    const RIGHT: usize = 2;
+    const DOWN: usize = 3;
+    const ALL_MASTERS: u16 = 1;
+
+    pub fn on(server: &Server) -> Scroller {
+        let (x, screen) = RustConnection::connect(Some(&server.display)).unwrap();
+        let root = x.setup().roots[screen].root;
+        x.xinput_xi_query_version(2, 1).unwrap().reply().unwrap();
+        let mask = vec![XIEventMask::MOTION | XIEventMask::BUTTON_PRESS];
+        let wanted = xinput::EventMask { deviceid: Scroller::ALL_MASTERS, mask };
+        x.xinput_xi_select_events(root, &[wanted]).unwrap().check().unwrap();
+        Scroller { x, axes: (0.0, 0.0) }
+    }
+
+    /// What was heard since the last look: how far right and down, and the buttons that are pressed by hand.
+    pub fn heard(&mut self) -> ((f64, f64), Vec<u32>) {
+        let (before, mut pressed) = (self.axes, Vec::new());
+        let mut quiet = 0;
+        while quiet < 5 {
+            std::thread::sleep(Duration::from_millis(10));
+            quiet += 1;
+            while let Some(event) = self.x.poll_for_event().unwrap() {
+                quiet = 0;
+                match event {
+                    Event::XinputMotion(motion) => {
+                        let set = (0..32).filter(|axis| motion.valuator_mask[0] & (1 << axis) != 0);
+                        for (axis, value) in set.zip(&motion.axisvalues) {
+                            let value = f64::from(value.integral) + f64::from(value.frac) / 4_294_967_296.0;
+                            match axis {
+                                Scroller::RIGHT => self.axes.0 = value,
+                                Scroller::DOWN => self.axes.1 = value,
+                                _ => {}
+                            }
+                        }
+                    }
+                    Event::XinputButtonPress(press)
+                        if !press.flags.contains(PointerEventFlags::POINTER_EMULATED) =>
+                    {
+                        pressed.push(press.detail);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        ((self.axes.0 - before.0, self.axes.1 - before.1), pressed)
     }
 }
 

@@ -19,9 +19,14 @@ function page(): { decisions: Decisions; shown: string[] } {
 test('the grant of the view is shown with its picture', () => {
   const { decisions, shown } = page();
   decisions.take('desktop_view', 'granted');
-  vi.advanceTimersByTime(WITH_PICTURE_MS - 1);
+  vi.advanceTimersByTime(WITH_PICTURE_MS - 10);
   expect(shown).toEqual([]);
-  decisions.flush();
+  decisions.picture();
+  vi.advanceTimersByTime(AFTER_SENDING_MS - 1);
+  // The word that it was seen is still being sealed.
+  decisions.picture();
+  expect(shown).toEqual([]);
+  vi.advanceTimersByTime(1);
   expect(shown).toEqual(['desktop_view granted']);
   vi.advanceTimersByTime(1000);
   expect(shown.length).toBe(1);
@@ -33,14 +38,16 @@ test('a picture that does not come at once holds nothing up', () => {
   decisions.take('remote_control', 'granted');
   vi.advanceTimersByTime(WITH_PICTURE_MS);
   expect(shown).toEqual(['desktop_view granted', 'remote_control granted']);
-  decisions.flush();
+  decisions.picture();
+  vi.advanceTimersByTime(1000);
   expect(shown.length).toBe(2);
 });
 
 test('control of what is seen already waits for no picture, nor does any other word', () => {
   const { decisions, shown } = page();
   decisions.take('desktop_view', 'granted');
-  decisions.flush();
+  decisions.picture();
+  vi.advanceTimersByTime(AFTER_SENDING_MS);
   decisions.take('remote_control', 'granted');
   vi.advanceTimersByTime(AFTER_SENDING_MS);
   decisions.take('remote_control', 'withdrawn');

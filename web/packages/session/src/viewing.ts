@@ -57,13 +57,13 @@ export class Viewing {
     this.zstd = zstd;
     this.films = films;
     const events: ScreenEvents = {
-      seen: (number) => this.of.send({ kind: 'screen_seen', number }),
-      resync: () => this.of.send({ kind: 'screen_resync' }),
-      drawn: (decode, draw) => {
-        this.of.drawn(decode, draw);
+      seen: (number) => {
+        this.of.send({ kind: 'screen_seen', number });
         if (this.blank) this.of.first();
         this.blank = false;
       },
+      resync: () => this.of.send({ kind: 'screen_resync' }),
+      drawn: (decode, draw) => this.of.drawn(decode, draw),
       size: (width, height) => this.of.size(width, height),
       corrupt: (error) => this.corrupt(error),
       hopeless: () => this.of.hopeless(),

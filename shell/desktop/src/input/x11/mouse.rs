@@ -1,18 +1,21 @@
 //! Pointer, buttons and wheel.
 
 use belay_wire::input::{Aim, Button, Place};
-use x11rb::protocol::xproto::{BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, MOTION_NOTIFY_EVENT};
+use x11rb::protocol::xproto::{
+    BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt as _, MOTION_NOTIFY_EVENT,
+};
 use x11rb::protocol::xtest::ConnectionExt as _;
 
+use super::scroll::{SmoothWheel, Way};
 use super::{Hands, Target};
 use crate::DesktopError;
 
 /// One notch of a wheel, as consoles count.
-const NOTCH: i32 = 120;
+pub const NOTCH: i32 = 120;
 /// Notches turned at once at most; more is a mistake somewhere.
 const MAX_NOTCHES: i32 = 40;
 /// XTEST's word for a motion from where the pointer is.
-const RELATIVE: u8 = 1;
+pub const RELATIVE: u8 = 1;
 const WHEEL_UP: u8 = 4;
 const WHEEL_DOWN: u8 = 5;
 const WHEEL_LEFT: u8 = 6;
@@ -24,21 +27,34 @@ pub struct Mouse {
     held: Vec<Button>,
     /// Parts of a notch that were not enough yet, right and down.
     rest: (i32, i32),
+    smooth: SmoothWheel,
 }
 
 impl Hands {
     /// Moves the pointer.
     pub fn point(&self, at: Place) -> Result<(), DesktopError> {
+        let (x, y) = self.pixel(at)?;
+        let root = self.connection.root;
+        self.connection.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, x11rb::CURRENT_TIME, root, x, y, 0)?;
+        Ok(())
+    }
+
+    /// Where a place is on the desktop.
+    fn pixel(&self, at: Place) -> Result<(i16, i16), DesktopError> {
         let area = self.desktop.area(at.monitor).ok_or(DesktopError::NoMonitor(at.monitor))?;
         let pixel = |start: i16, length: u16, place: u16| {
             let last = u32::from(length.max(1) - 1);
             let offset = (u32::from(place) * last + 32_767) / 65_535;
             start.saturating_add_unsigned(u16::try_from(offset).unwrap_or(u16::MAX))
         };
-        let (x, y) = (pixel(area.x, area.width, at.x), pixel(area.y, area.height, at.y));
-        let root = self.connection.root;
-        self.connection.x.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, x11rb::CURRENT_TIME, root, x, y, 0)?;
-        Ok(())
+        Ok((pixel(area.x, area.width, at.x), pixel(area.y, area.height, at.y)))
+    }
+
+    /// Whether the pointer is where somebody aims.
+    fn is_at(&self, at: Aim) -> Result<bool, DesktopError> {
+        let Aim::At(place) = at else { return Ok(true) };
+        let pointer = self.connection.x.query_pointer(self.connection.root)?.reply()?;
+        Ok((pointer.root_x, pointer.root_y) == self.pixel(place)?)
     }
 
     /// Moves the pointer by so many pixels, for programs that hold it in its place and listen to how it wants to move. It stops at the
@@ -81,19 +97,34 @@ impl Mouse {
         Ok(())
     }
 
-    /// Aims, then turns the wheel by whole notches, keeping the rest for the next time.
+    /// Aims, then turns the wheel: whole notches by its buttons, and what has parts of one smoothly where the desktop can, elsewhere by
+    /// whole notches as they add up.
     pub fn wheel(&mut self, hands: &Hands, dx: i32, dy: i32, at: Aim) -> Result<(), DesktopError> {
-        hands.aim(at)?;
-        let turn = |rest: &mut i32, by: i32| {
+        // For programs a wheel that was aimed is another mouse's, of which they begin to count anew.
+        if !hands.is_at(at)? {
+            hands.aim(at)?;
+        }
+        for (rest, by) in [(&mut self.rest.0, dx), (&mut self.rest.1, dy)] {
             if rest.signum() != by.signum() {
                 *rest = 0;
             }
-            *rest += by;
-            let notches = *rest / NOTCH;
-            *rest -= notches * NOTCH;
-            notches.clamp(-MAX_NOTCHES, MAX_NOTCHES)
-        };
-        let (right, down) = (turn(&mut self.rest.0, dx), turn(&mut self.rest.1, dy));
+            *rest = (*rest + by).clamp(-MAX_NOTCHES * NOTCH, MAX_NOTCHES * NOTCH);
+        }
+        // Whatever cannot be turned is not turned later, somewhere else.
+        let (mut right, mut down) = std::mem::take(&mut self.rest);
+        let smooth = right % NOTCH != 0 || down % NOTCH != 0 || self.smooth.is_turning();
+        if smooth && self.smooth.is_there(&hands.connection)? {
+            hands.guarded(Target::Pointer, || {
+                for (way, parts) in [(Way::Right, &mut right), (Way::Down, &mut down)] {
+                    if self.smooth.turn(&hands.connection, way, *parts)? {
+                        *parts = 0;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        self.rest = (right % NOTCH, down % NOTCH);
+        let (right, down) = (right / NOTCH, down / NOTCH);
         if (right, down) == (0, 0) {
             return Ok(());
         }

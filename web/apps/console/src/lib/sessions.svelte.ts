@@ -44,6 +44,8 @@ export class Sessions {
     return () => {
       this.#stream?.close();
       clearTimeout(this.#newsTimer);
+      this.#newsTimer = undefined;
+      this.#news = [];
     };
   }
 

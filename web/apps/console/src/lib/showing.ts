@@ -2,7 +2,7 @@
 // draws: what a decision has the link send goes before, and the first picture, if that comes at once.
 import type { ConsentState, Right } from '@belay/session';
 
-/** Milliseconds after which what a decision has the link send is sealed and gone. */
+/** Milliseconds after which what a decision, or a picture, has the link send is sealed and gone. */
 export const AFTER_SENDING_MS = 2;
 /** Milliseconds that a grant of the view waits for its first picture at most: nobody notices so few. */
 export const WITH_PICTURE_MS = 60;
@@ -24,16 +24,23 @@ export class Decisions {
   take(right: Right, state: ConsentState): void {
     this.#waiting.push([right, state]);
     // Control that comes with the view is shown with it, and not without.
-    const wait = state === 'granted' && !this.#sees() ? WITH_PICTURE_MS : AFTER_SENDING_MS;
-    const at = performance.now() + wait;
+    this.#showWithin(state === 'granted' && !this.#sees() ? WITH_PICTURE_MS : AFTER_SENDING_MS);
+  }
+
+  /** The first picture is drawn: what waits for it is shown. */
+  picture(): void {
+    if (this.#waiting.length > 0) this.#showWithin(AFTER_SENDING_MS);
+  }
+
+  #showWithin(milliseconds: number): void {
+    const at = performance.now() + milliseconds;
     if (this.#showAt <= at) return;
     clearTimeout(this.#timer);
     this.#showAt = at;
-    this.#timer = setTimeout(() => this.flush(), wait);
+    this.#timer = setTimeout(() => this.#flush(), milliseconds);
   }
 
-  /** Shows all that waits: the first picture is drawn. */
-  flush(): void {
+  #flush(): void {
     const waiting = this.#waiting;
     this.forget();
     for (const [right, state] of waiting) this.#show(right, state);

@@ -148,7 +148,7 @@ export class Workspace {
       remote.on('path', (path) => (this.path = path)),
       remote.on('typing', (typing) => (this.typing = typing)),
       remote.on('consent', (right, state) => this.#decisions.take(right, state)),
-      remote.on('picture', () => this.#decisions.flush()),
+      remote.on('picture', () => this.#decisions.picture()),
       remote.on('denied', (right) => (this.denied = right)),
       remote.on('monitors', (list, chosen) => {
         this.monitors = list;
@@ -325,6 +325,7 @@ export class Workspace {
   }
 
   #drop(): void {
+    this.#decisions.forget();
     for (const off of this.#off) off();
     this.#off = [];
     this.#remote?.close();

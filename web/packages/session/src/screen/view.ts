@@ -9,7 +9,7 @@ import { MAX_RAW, type Zstd, ZstdError } from './zstd';
 
 /** Where pictures are drawn; a canvas in the browser. */
 export interface Surface {
-  /** From now on the picture has this size and shows these pixels, which change in place. They are drawn all anew. */
+  /** From now on the picture has this size and shows these pixels, which change in place. All of it is drawn next. */
   resize(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, height: number): void;
   /** These rectangles of the pixels have changed. */
   draw(dirty: readonly Rectangle[]): void;
