@@ -1,5 +1,5 @@
 // The part of a page that takes mouse, keyboard and fingers for the other computer.
-import { type InputTarget, Keyboard, Pointer, textPieces } from './input';
+import { type InputTarget, Keyboard, Pointer, textPieces, turnOf } from './input';
 import { type Fit, pictureBox, placeOf } from './place';
 import { holdsPointer, leavePointer } from './relative';
 import { Fingers, type Point } from './touch';
@@ -14,6 +14,15 @@ export interface ViewChange {
   /** How far it is to move, in CSS pixels. */
   by: Point;
 }
+
+/** What browsers say of the wheel besides the standard. */
+interface CountedNotches {
+  wheelDeltaX?: number;
+  wheelDeltaY?: number;
+}
+
+/** `WheelEvent.DOM_DELTA_PIXEL` */
+const PIXELS = 0;
 
 /** The name of the stage's event with a [`ViewChange`] as its detail. */
 export const VIEW_CHANGE = 'viewchange';
@@ -47,7 +56,7 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
   };
   const fingers = new Fingers({
     mouse: (point, buttons) => pointer.at(at(point), buttons),
-    wheel: (point, dx, dy) => pointer.wheel(at(point), dx, dy, 0),
+    wheel: (point, dx, dy) => pointer.wheel(at(point), turnOf(dx, PIXELS), turnOf(dy, PIXELS)),
     zoom: (point, factor, by) => {
       const detail: ViewChange = { at: point, factor, by };
       stage.dispatchEvent(new CustomEvent(VIEW_CHANGE, { detail }));
@@ -86,7 +95,8 @@ export function attachInput(stage: HTMLElement, canvas: HTMLCanvasElement, targe
   });
   on(stage, ['wheel'], (event) => {
     event.preventDefault();
-    pointer.wheel(aim(event), event.deltaX, event.deltaY, event.deltaMode);
+    const { deltaX, deltaY, deltaMode, wheelDeltaX, wheelDeltaY } = event as WheelEvent & CountedNotches;
+    pointer.wheel(aim(event), turnOf(deltaX, deltaMode, wheelDeltaX), turnOf(deltaY, deltaMode, wheelDeltaY));
   });
   // The page's own menus, scrolling, dragging and history must not react to what is meant for the other computer.
   on(stage, ['contextmenu', 'mousedown', 'mouseup', 'auxclick', 'dragstart', 'touchstart'], (event) =>

@@ -31,6 +31,17 @@ const MAX_STEP = 32767;
 /** A held key repeats no further ahead of the other computer than this: it must not run on when it has come up. */
 const MAX_AHEAD = 8;
 
+/**
+ * How far a `WheelEvent` turns one way, in 1/120 of a notch: `delta` in units of `mode`, and `counted` as in `wheelDelta`, where the
+ * browser says it.
+ */
+export function turnOf(delta: number, mode: number, counted = 0): number {
+  // Whole notches are counted so, except for touch pads on macOS, where it is three times the pixels. How many pixels a notch is differs.
+  const notches = counted % 120 === 0 && counted * delta < 0 && counted !== -3 * delta;
+  if (notches) return -counted;
+  return delta * (mode === 0 ? 120 / 100 : mode === 1 ? 120 / 3 : 120 * 3);
+}
+
 /** Forwards the mouse: buttons, moves and the wheel. */
 export class Pointer {
   private pressed = 0;
@@ -63,11 +74,10 @@ export class Pointer {
     else this.flush();
   }
 
-  /** The wheel turned; `mode` as in `WheelEvent.deltaMode`. */
-  wheel(at: Aim, deltaX: number, deltaY: number, mode: number): void {
-    const unit = mode === 0 ? 120 / 100 : mode === 1 ? 120 / 3 : 120 * 3;
-    const dx = this.turned('x', deltaX * unit);
-    const dy = this.turned('y', deltaY * unit);
+  /** The wheel turned, by so many 1/120 of a notch. */
+  wheel(at: Aim, right: number, down: number): void {
+    const dx = this.turned('x', right);
+    const dy = this.turned('y', down);
     if (dx === 0 && dy === 0) return;
     if (at === 'here') this.flush();
     else this.forget();

@@ -1,6 +1,6 @@
 // Mouse and keyboard: what events become which messages.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { type InputTarget, Keyboard, type KeyEvent, Pointer, textPieces } from '../src/input';
+import { type InputTarget, Keyboard, type KeyEvent, Pointer, textPieces, turnOf } from '../src/input';
 import { HID_USAGE, textOf, usageOf } from '../src/keys';
 import { pictureBox, placeOf } from '../src/place';
 import { type Input } from '../src/wire/input';
@@ -152,7 +152,7 @@ test('a button, the wheel and a key find the pointer where all steps before them
   pointer.by(5, 5, 0);
   pointer.by(1, 0, 1);
   pointer.by(2, 0, 1);
-  pointer.wheel('here', 0, 100, 0);
+  pointer.wheel('here', 0, 120);
   pointer.by(0, 4, 1);
   pointer.flush();
   pointer.by(0, 0, 0);
@@ -189,10 +189,10 @@ test('a key finds the pointer where it was moved to', () => {
 test('the wheel in every unit, without losing parts of a notch', () => {
   const target = new Target();
   const pointer = new Pointer(target);
-  pointer.wheel(at(0), 0, 100, 0);
-  pointer.wheel(at(0), 0, -3, 1);
-  pointer.wheel(at(0), 200, 0, 0);
-  for (let step = 0; step < 100; step += 1) pointer.wheel(at(0), 0, 0.25, 0);
+  pointer.wheel(at(0), 0, turnOf(100, 0));
+  pointer.wheel(at(0), 0, turnOf(-3, 1));
+  pointer.wheel(at(0), turnOf(200, 0), 0);
+  for (let step = 0; step < 100; step += 1) pointer.wheel(at(0), 0, turnOf(0.25, 0));
   const sum = (axis: 'dx' | 'dy', from: number): number =>
     target.sent.slice(from).reduce((all, input) => all + (input.kind === 'wheel' ? input[axis] : 0), 0);
   expect(target.sent.slice(0, 3)).toEqual([
@@ -201,8 +201,22 @@ test('the wheel in every unit, without losing parts of a notch', () => {
     { kind: 'wheel', dx: 240, dy: 0, at: at(0) },
   ]);
   expect(Math.abs(sum('dy', 3) - 30)).toBeLessThanOrEqual(1);
-  pointer.wheel(at(0), 0, 1e9, 2);
+  pointer.wheel(at(0), 0, turnOf(1e9, 2));
   expect(sum('dy', target.sent.length - 1)).toBe(32767);
+});
+
+test.each([
+  ['a notch of Chromium on Linux', 120, 0, -120, 120],
+  ['a notch on Windows', 100, 0, -120, 120],
+  ['two notches back on Windows', -200, 0, 240, -240],
+  ['a notch of Firefox', 3, 1, -120, 120],
+  ['a touch pad on Linux', 7, 0, -7, 8.4],
+  ['a touch pad on macOS that counts thrice the pixels', 40, 0, -120, 48],
+  ['a browser that counts no notches', 100, 0, undefined, 120],
+  ['a count that contradicts', 100, 0, 120, 120],
+  ['nothing', 0, 0, 0, 0],
+])('%s', (_, delta, mode, counted, turned) => {
+  expect(turnOf(delta, mode, counted)).toBeCloseTo(turned);
 });
 
 function key(code: string, name: string, more: Partial<KeyEvent> & { held?: string[] } = {}): KeyEvent {
