@@ -2,6 +2,7 @@
 
 use crate::{packages, process, programs, web, workspace};
 use anyhow::{Context, Result, bail};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -82,6 +83,9 @@ const NETWORKS: [&str; 4] = ["clean", "loss", "slow", "thin"];
 
 fn screen(options: &Options) -> Result<()> {
     let bench = Bench::set_up()?;
+    // Once: all runs measure the same programs, whatever happens to the sources meanwhile.
+    web::build()?;
+    programs::build()?;
     let targets: &[&str] = match options.peer {
         Peer::Tigervnc => &["belay", "tigervnc"],
         Peer::Meshcentral => &["belay", "meshcentral"],
@@ -149,6 +153,8 @@ struct Bench {
     sources: PathBuf,
     tools: PathBuf,
     out: PathBuf,
+    /// Kept locked while this bench runs.
+    _lock: File,
 }
 
 impl Bench {
@@ -159,11 +165,22 @@ impl Bench {
         let tools = workspace::target().join("bench/screen");
         std::fs::create_dir_all(&tools)
             .with_context(|| format!("cannot make the folder {}", tools.display()))?;
+        let lock = tools.join("lock");
+        let lock = File::create(&lock).with_context(|| format!("cannot make the file {}", lock.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another bench is running, and each would spoil the other; wait for its end")
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).context("cannot tell whether another bench is running");
+            }
+        }
         let sources = workspace::root().join("benches/screen");
         build_desk(&sources, &tools)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let out = tools.join(format!("run-{}", now.as_secs()));
-        Ok(Self { sources, tools, out })
+        Ok(Self { sources, tools, out, _lock: lock })
     }
 
     /// Runs the bench once for each of `runs`, and returns which failed.

@@ -32,6 +32,9 @@ pub struct Options {
     /// The loopback port to serve on; a free one is chosen otherwise.
     #[arg(long)]
     pub port: Option<u16>,
+    /// Start what is built already, also if the sources are newer.
+    #[arg(long)]
+    pub no_build: bool,
 }
 
 /// Sets up, starts, says how to sign in, and stays until it is interrupted or a part dies.
@@ -72,8 +75,10 @@ impl Demo {
             Some(_) if options.no_programs => packages::Purpose::Always,
             _ => packages::Purpose::Desktop,
         })?;
-        web::build()?;
-        programs::build()?;
+        if !options.no_build {
+            web::build()?;
+            programs::build()?;
+        }
 
         let scratch = Scratch::make()?;
         eprintln!("making the demo account");

@@ -17,7 +17,7 @@ const WHOLE_DESKTOP = '255';
 export const surface = '[data-testid="screen"]';
 
 export async function prepare(bench) {
-  const words = ['demo', '--json', '--display', bench.desk.display, '--no-programs'];
+  const words = ['demo', '--no-build', '--json', '--display', bench.desk.display, '--no-programs'];
   const demo = start(join(bench.folder, 'demo.log'), bench.xtask, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   const line = await new Promise((resolve, reject) => {
     let heard = '';
