@@ -67,14 +67,18 @@ fn parts_of_a_notch_are_parts_where_the_desktop_can() {
     let mut program = Scroller::on(&server);
     let mut technician = Technician::at(&screen, 0);
     let at = place(100, 100, 1280, 1024).into();
-    let mut turned = |dx, dy| {
-        technician.does(&Wire::Wheel { dx, dy, at }).unwrap();
+    let mut turned_by = |turns: &[(i16, i16)]| {
+        for (dx, dy) in turns {
+            technician.does(&Wire::Wheel { dx: *dx, dy: *dy, at }).unwrap();
+        }
         program.heard()
     };
+    let within = turned_by(&[(0, 7), (0, -120)]);
+    assert_eq!(within, ((0.0, -113.0), vec![]), "a whole notch belongs to the scroll that is under way");
+    let mut turned = |dx, dy| turned_by(&[(dx, dy)]);
     assert_eq!(turned(0, 7), ((0.0, 7.0), vec![]));
     assert_eq!(turned(-13, -50), ((-13.0, -50.0), vec![]));
     assert_eq!(turned(0, 250), ((0.0, 250.0), vec![]), "two notches and a part");
-    assert_eq!(turned(0, -120), ((0.0, -120.0), vec![]), "it belongs to the scroll that is under way");
     std::thread::sleep(Duration::from_millis(600));
     assert_eq!(turned(0, -120), ((0.0, 0.0), vec![4]), "a whole notch is the wheel's button");
     assert_eq!(turned(240, 0), ((0.0, 0.0), vec![7, 7]));
