@@ -240,12 +240,12 @@ impl Conductor {
         self.paired = true;
         // Whoever is newly here came on a way that is clear.
         self.away = None;
-        self.meet(code);
         self.deeds.push_back(Deed::Send(Message::Welcome {
             version: self.facts.version.clone(),
             platform: self.facts.platform.clone(),
             language: self.facts.language.to_owned(),
         }));
+        self.meet(code);
         self.enter(State::Greeting);
     }
 
