@@ -1,7 +1,7 @@
-// When a decision is shown: after what it has the link send, with the first picture, and never in another order.
-import type { ConsentState, Right } from '@belay/session';
+// When a decision is shown: after what it has the link send, with the first picture, and never in another order; and when a step of connecting is.
+import type { ConsentState, LinkState, Right } from '@belay/session';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { AFTER_SENDING_MS, Decisions, WITH_PICTURE_MS } from '../src/lib/showing';
+import { AFTER_SENDING_MS, Decisions, STEP_MS, Steps, WITH_PICTURE_MS } from '../src/lib/showing';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -73,4 +73,43 @@ test('what waits when the connection is lost is not shown', () => {
   decisions.take('desktop_view', 'refused');
   vi.advanceTimersByTime(AFTER_SENDING_MS);
   expect(shown).toEqual(['desktop_view refused']);
+});
+
+function link(): { take: (state: LinkState, detail?: string) => void; shown: LinkState[] } {
+  const steps = new Steps();
+  const shown: LinkState[] = ['connecting'];
+  const take = (state: LinkState, detail?: string): void => steps.take(shown.at(-1) ?? 'connecting', state, detail, () => shown.push(state));
+  return { take, shown };
+}
+
+test('of a connection that is made at once only the end is shown', () => {
+  const { take, shown } = link();
+  take('waiting_for_applet');
+  vi.advanceTimersByTime(STEP_MS - 1);
+  take('securing');
+  vi.advanceTimersByTime(5);
+  take('connected');
+  vi.advanceTimersByTime(1000);
+  expect(shown).toEqual(['connecting', 'connected']);
+});
+
+test('a step of connecting that lasts is shown', () => {
+  const { take, shown } = link();
+  take('waiting_for_applet');
+  vi.advanceTimersByTime(STEP_MS);
+  expect(shown).toEqual(['connecting', 'waiting_for_applet']);
+  take('securing');
+  vi.advanceTimersByTime(STEP_MS);
+  take('lost');
+  expect(shown).toEqual(['connecting', 'waiting_for_applet', 'securing', 'lost']);
+});
+
+test('what is lost, and what there is something to say about, is shown at once', () => {
+  const { take, shown } = link();
+  take('securing', 'charter_signature');
+  take('connected');
+  take('waiting_for_applet', 'partner_lost');
+  take('reconnecting');
+  take('waiting_for_applet');
+  expect(shown).toEqual(['connecting', 'securing', 'connected', 'waiting_for_applet', 'reconnecting', 'waiting_for_applet']);
 });

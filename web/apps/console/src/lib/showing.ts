@@ -1,11 +1,32 @@
-// When the page shows what the end user has decided. Showing keeps the page busy for some milliseconds, in which it neither sends nor
-// draws: what a decision has the link send goes before, and the first picture, if that comes at once.
-import type { ConsentState, Right } from '@belay/session';
+// When the page shows what the end user has decided, and how the link stands. Showing keeps the page busy for some milliseconds, in which
+// it neither sends nor draws: what a decision has the link send goes before, and the first picture, if that comes at once.
+import type { ConsentState, LinkState, Right } from '@belay/session';
+import { isConnecting } from './tools';
 
 /** Milliseconds after which what a decision, or a picture, has the link send is sealed and gone. */
 export const AFTER_SENDING_MS = 2;
 /** Milliseconds that a grant of the view waits for its first picture at most: nobody notices so few. */
 export const WITH_PICTURE_MS = 60;
+
+/** Milliseconds that a step of connecting has to last to be shown. */
+export const STEP_MS = 150;
+
+/** The steps of connecting follow one another in milliseconds; showing each would only hold the next one up. */
+export class Steps {
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** The link stands differently from what is shown: `show` shows it, now or once it has lasted. `detail`: what there is to say about it. */
+  take(shown: LinkState, state: LinkState, detail: string | undefined, show: () => void): void {
+    this.forget();
+    if (detail === undefined && isConnecting(shown) && isConnecting(state)) this.#timer = setTimeout(show, STEP_MS);
+    else show();
+  }
+
+  /** What waits is not shown. */
+  forget(): void {
+    clearTimeout(this.#timer);
+  }
+}
 
 export class Decisions {
   #show: (right: Right, state: ConsentState) => void;

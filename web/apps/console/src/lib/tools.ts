@@ -15,6 +15,11 @@ export function isAway(link: LinkState): boolean {
   return link === 'reconnecting' || link === 'offline';
 }
 
+/** Whether the link is on its way to a partner, and has none yet. */
+export function isConnecting(link: LinkState): boolean {
+  return link === 'connecting' || link === 'waiting_for_applet' || link === 'securing';
+}
+
 function notNow(link: LinkState): Tool | undefined {
   if (link === 'connected') return undefined;
   return { use: 'none', why: isAway(link) ? 'why_reconnecting' : 'why_not_connected' };

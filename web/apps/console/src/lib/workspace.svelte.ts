@@ -10,8 +10,8 @@ import { nearest } from './nearest';
 import { isOpen } from './label';
 import { linkSecrets } from './link-secrets';
 import { Scalings } from './scalings.svelte';
-import { Decisions } from './showing';
-import { isAway } from './tools';
+import { Decisions, Steps } from './showing';
+import { isAway, isConnecting } from './tools';
 
 export interface Line {
   id: string;
@@ -66,6 +66,8 @@ export class Workspace {
   #opening = false;
   /** The tab is gone; an answer that comes now opens nothing. */
   #closed = false;
+  #arrived = (): void => undefined;
+  #steps = new Steps();
   #scalings = new Scalings();
   #decisions = new Decisions(
     (right, state) => (this.consent[right] = state),
@@ -102,6 +104,11 @@ export class Workspace {
       if (connection) this.#start(connection);
     }
     this.#opening = false;
+  }
+
+  /** Resolves when the link is no longer on its way to a partner. */
+  arrived(): Promise<void> {
+    return isConnecting(this.link) ? new Promise((resolve) => (this.#arrived = resolve)) : Promise.resolve();
   }
 
   async #reopen(): Promise<void> {
@@ -187,7 +194,12 @@ export class Workspace {
   #linkChanged(state: LinkState, detail: string | undefined, since?: Date): void {
     // `ended` comes with the event that says by whom.
     if (state === 'ended') return;
+    this.#steps.take(this.link, state, detail, () => this.#showLink(state, detail, since));
+  }
+
+  #showLink(state: LinkState, detail: string | undefined, since?: Date): void {
     this.link = state;
+    if (!isConnecting(state)) this.#arrived();
     this.detail = detail;
     if (detail === 'tampered') this.tampered = true;
     this.lostAt = since;
@@ -326,6 +338,7 @@ export class Workspace {
 
   #drop(): void {
     this.#decisions.forget();
+    this.#steps.forget();
     for (const off of this.#off) off();
     this.#off = [];
     this.#remote?.close();
