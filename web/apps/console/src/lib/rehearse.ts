@@ -3,6 +3,7 @@
 import type { Session } from '@belay/api';
 import { flushSync, mount, unmount } from 'svelte';
 import Support from '../pages/Support.svelte';
+import { layOut } from './session-pages';
 import { Workspace } from './workspace.svelte';
 
 /** How long the browser may be busy with other things first, in milliseconds. */
@@ -36,19 +37,24 @@ export function rehearse(): () => void {
 /** Each step draws what comes with it: the page, the question, the screen, control. */
 function perform(): void {
   const workspace = new Workspace(NOBODY);
-  const page = mount(Support, { target: document.createElement('div'), props: { workspace, onclose: () => undefined } });
-  flushSync();
+  const host = document.createElement('div');
+  const page = mount(Support, { target: host, props: { workspace, onclose: () => undefined } });
+  const draw = (): void => {
+    flushSync();
+    layOut(host);
+  };
+  draw();
   workspace.link = 'connected';
   workspace.rights = ['desktop_view', 'remote_control'];
   workspace.securityCode = '000000';
-  flushSync();
+  draw();
   workspace.consent.desktop_view = 'asking';
-  flushSync();
+  draw();
   workspace.monitors = [{ id: 0, name: '', x: 0, y: 0, width: 1, height: 1, primary: true }];
   workspace.consent.desktop_view = 'granted';
-  flushSync();
+  draw();
   workspace.consent.remote_control = 'granted';
-  flushSync();
+  draw();
   void unmount(page);
   workspace.close();
 }

@@ -3,6 +3,8 @@ import type { Connection, Session } from '@belay/api';
 import { Workspace } from './workspace.svelte';
 
 let list = $state.raw<readonly Workspace[]>([]);
+/** Of a session that may be opened in a moment. */
+let prepared: Workspace | undefined;
 
 export const workspaces = {
   get list(): readonly Workspace[] {
@@ -11,11 +13,20 @@ export const workspaces = {
   find(id: string): Workspace | undefined {
     return list.find((workspace) => workspace.id === id);
   },
+  /** The workspace that `open` will open for this session: without a tab or a connection, unless it is open already. */
+  prepare(session: Session): Workspace {
+    const known = workspaces.find(session.id);
+    if (known) return known;
+    if (prepared?.id !== session.id) prepared = new Workspace(session);
+    prepared.session = session;
+    return prepared;
+  },
   /** Opens a tab, or answers with the one that is open. The connection may still be on its way; `undefined` when there will be none. */
   open(session: Session, connection?: Promise<Connection | undefined>): Workspace {
     const known = workspaces.find(session.id);
     if (known) return known;
-    const workspace = new Workspace(session);
+    const workspace = workspaces.prepare(session);
+    prepared = undefined;
     list = [...list, workspace];
     void workspace.open(connection);
     return workspace;
