@@ -4,9 +4,10 @@ mod hands;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use belay_desktop::{DesktopError, Feed, PanicKey, ReadyFeed, Screen};
+use belay_desktop::{Feed, PanicKey, ReadyFeed, Screen};
 use belay_media::Av1;
 use belay_net::applet::Departures;
 use belay_permission::Admitted;
@@ -25,10 +26,10 @@ const LAST_STEPS: u32 = 50;
 
 /// The threads that touch the desktop.
 pub struct Workers {
-    screen: Option<Screen>,
+    screen: Option<Arc<Screen>>,
     shown: Option<Shown>,
     /// What is about to be shown, if the end user allows it.
-    ready: Option<(View, ReadyFeed)>,
+    ready: Option<Ready>,
     hands: Hands,
     /// Set by the panic key itself, before anybody decides anything: from then on nothing moves and no picture leaves.
     halted: Arc<AtomicBool>,
@@ -37,6 +38,12 @@ pub struct Workers {
     departures: Departures,
     /// What a small message takes to the console and back.
     round_trip: Option<Duration>,
+}
+
+/// A feed that is being made ready, on a thread of its own: it takes some milliseconds, and nobody else shall wait for them.
+struct Ready {
+    view: View,
+    made: JoinHandle<Result<ReadyFeed, String>>,
 }
 
 /// A feed, and the flag that tells its end by our will from its end by failure.
@@ -53,7 +60,7 @@ impl Workers {
         say: mpsc::Sender<FromWindow>,
         departures: Departures,
     ) -> Workers {
-        let screen = told("the desktop cannot be shown", Screen::open(None));
+        let screen = told("the desktop cannot be shown", Screen::open(None).map(Arc::new));
         let halted = Arc::new(AtomicBool::new(false));
         let halt = halted.clone();
         let pressed = move || {
@@ -151,31 +158,28 @@ impl Workers {
         self.panic_key = None;
     }
 
-    /// What fails here fails again, and is told, when it is to be shown.
+    /// One at a time, however often a console asks. What fails here fails again, and is told, when it is to be shown.
     fn make_ready(&mut self, view: View) {
-        if self.ready.as_ref().is_some_and(|(of, _)| *of == view) {
+        if self.ready.as_ref().is_some_and(|ready| ready.view == view || !ready.made.is_finished()) {
             return;
         }
-        self.ready = None;
-        match self.ready_feed(view) {
-            Ok(feed) => self.ready = Some((view, feed)),
-            Err(why) => tracing::warn!(%why, "the capture is not made ready"),
-        }
+        let screen = self.screen.clone();
+        let made = std::thread::Builder::new()
+            .name("ready".into())
+            .spawn(move || ready_feed(screen.as_deref(), view));
+        self.ready = told("the capture is not made ready", made).map(|made| Ready { view, made });
     }
 
-    fn ready_feed(&self, view: View) -> Result<ReadyFeed, String> {
-        let Some(screen) = &self.screen else { return Err("this desktop cannot be captured".into()) };
-        let video: Option<Box<dyn Video>> = match view.video {
-            VideoFormat::None => None,
-            VideoFormat::Av1 => Some(Box::new(Av1::new())),
-        };
-        ReadyFeed::new(screen, view.monitor, video).map_err(|error| error.to_string())
+    fn take_ready(&mut self, view: View) -> Option<ReadyFeed> {
+        let ready = self.ready.take().filter(|ready| ready.view == view)?;
+        let made = ready.made.join().unwrap_or_else(|_| Err("its thread has panicked".into()));
+        told("the capture was not made ready", made)
     }
 
     fn open(&mut self, admitted: Admitted, opening: Opening, view: View) -> Result<Shown, String> {
-        let ready = match self.ready.take() {
-            Some((of, ready)) if of == view => ready,
-            _ => self.ready_feed(view)?,
+        let ready = match self.take_ready(view) {
+            Some(ready) => ready,
+            None => ready_feed(self.screen.as_deref(), view)?,
         };
         let closed = Arc::new(AtomicBool::new(false));
         let end = EndOfFeed { opening, closed: closed.clone(), happen: self.happen.clone() };
@@ -229,6 +233,15 @@ impl Drop for EndOfFeed {
     }
 }
 
-fn told<T>(what: &str, result: Result<T, DesktopError>) -> Option<T> {
+fn ready_feed(screen: Option<&Screen>, view: View) -> Result<ReadyFeed, String> {
+    let screen = screen.ok_or("this desktop cannot be captured")?;
+    let video: Option<Box<dyn Video>> = match view.video {
+        VideoFormat::None => None,
+        VideoFormat::Av1 => Some(Box::new(Av1::new())),
+    };
+    ReadyFeed::new(screen, view.monitor, video).map_err(|error| error.to_string())
+}
+
+fn told<T>(what: &str, result: Result<T, impl std::fmt::Display>) -> Option<T> {
     result.map_err(|error| tracing::warn!(%error, "{what}")).ok()
 }
