@@ -183,7 +183,7 @@ export const de: Record<keyof typeof en, string> = {
   chat_with: 'Chat mit {name}',
   chat_placeholder: 'Nachricht schreiben',
   chat_send: 'Senden',
-  chat_empty: 'Sagen Sie Hallo: Der Chat ist offen, sobald Sie verbunden sind.',
+  chat_empty: 'Noch ist nichts geschrieben. Sagen Sie Hallo.',
   chat_you: 'Sie',
   chat_typing: '{name} schreibt …',
   chat_not_connected: 'Sie können schreiben, sobald die Verbindung steht.',

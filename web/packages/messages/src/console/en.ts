@@ -181,7 +181,7 @@ export const en = {
   chat_with: 'Chat with {name}',
   chat_placeholder: 'Write a message',
   chat_send: 'Send',
-  chat_empty: 'Say hello: the chat is open as soon as you are connected.',
+  chat_empty: 'Nothing is written yet. Say hello.',
   chat_you: 'You',
   chat_typing: '{name} is typing…',
   chat_not_connected: 'You can write as soon as the connection is up.',
