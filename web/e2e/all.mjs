@@ -6,6 +6,7 @@ import './join.test.mjs';
 import './invitation.test.mjs';
 import './admission.test.mjs';
 import './walk.test.mjs';
+import './pick-up.test.mjs';
 import './bar.test.mjs';
 import './input.test.mjs';
 import './relative.test.mjs';

@@ -68,9 +68,19 @@ test('the keyboard alone signs in and makes a session', async () => {
 
 test('the session page in both languages while somebody is helped', async () => {
   const met = await active();
-  await look(met.technician.page, 'page-session-en-light-desk');
-  await met.technician.page.emulateMedia({ colorScheme: 'dark' });
-  await look(met.technician.page, 'page-session-en-dark-desk');
+  const { page } = met.technician;
+  for (const language of ['en', 'de']) {
+    await byId(page, `language-${language}`).click();
+    for (const [device, viewport] of [['desk', DESK], ['phone', PHONE]]) {
+      await page.setViewportSize(viewport);
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme });
+        await look(page, `page-session-${language}-${colorScheme}-${device}`);
+      }
+      await noSidewaysScroll(page);
+    }
+    assert.match(await byId(page, 'link-state').innerText(), language === 'de' ? /Verbunden/ : /Connected/);
+  }
   await finish(met);
 });
 

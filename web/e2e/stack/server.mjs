@@ -1,4 +1,5 @@
 // The real server with a data directory of its own, and the accounts on it, all through its command line.
+import { randomInt } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -74,13 +75,19 @@ export class Server {
   }
 }
 
-export function freePort() {
-  return new Promise((resolvePort, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolvePort(port));
+/** Where the system takes no ports from for connections that go out: such a one could come in between. */
+const PORTS = [20_000, 32_000];
+
+/** A port on which nobody listens. */
+export async function freePort() {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const port = randomInt(...PORTS);
+    const free = await new Promise((resolveFree) => {
+      const probe = createServer();
+      probe.once('error', () => resolveFree(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolveFree(true)));
     });
-  });
+    if (free) return port;
+  }
+  throw new Error('no port is free');
 }

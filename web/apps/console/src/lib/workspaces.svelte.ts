@@ -41,6 +41,7 @@ export const workspaces = {
   closeAll(): void {
     for (const workspace of list) workspace.close();
     list = [];
+    prepared = undefined;
   },
   get notStored(): number {
     return list.reduce((sum, workspace) => sum + workspace.notStored, 0);
