@@ -40,9 +40,10 @@ pub struct Workers {
     round_trip: Option<Duration>,
 }
 
-/// A feed that is being made ready, on a thread of its own: it takes some milliseconds, and nobody else shall wait for them.
+/// A feed that is being made ready, on a thread of its own: it takes some milliseconds, for which nobody waits but an end user who is quicker.
 struct Ready {
-    view: View,
+    /// None: it is not wanted any more, but its thread still works on it.
+    view: Option<View>,
     made: JoinHandle<Result<ReadyFeed, String>>,
 }
 
@@ -98,7 +99,7 @@ impl Workers {
     /// Shows the screen, or no longer.
     pub fn screen(&mut self, deed: ScreenDeed) {
         match deed {
-            ScreenDeed::Ready(None) => self.ready = None,
+            ScreenDeed::Ready(None) => self.forget_ready(),
             ScreenDeed::Ready(Some(view)) => self.make_ready(view),
             ScreenDeed::Open(admitted, opening, view) => {
                 self.close();
@@ -158,20 +159,31 @@ impl Workers {
         self.panic_key = None;
     }
 
-    /// One at a time, however often a console asks. What fails here fails again, and is told, when it is to be shown.
+    /// One at a time, however often a console asks; what it asks for meanwhile is made when it is to be shown. What fails here fails again
+    /// then, and is told.
     fn make_ready(&mut self, view: View) {
-        if self.ready.as_ref().is_some_and(|ready| ready.view == view || !ready.made.is_finished()) {
+        if self.ready.as_ref().is_some_and(|ready| ready.view == Some(view) || !ready.made.is_finished()) {
             return;
         }
         let screen = self.screen.clone();
         let made = std::thread::Builder::new()
             .name("ready".into())
             .spawn(move || ready_feed(screen.as_deref(), view));
-        self.ready = told("the capture is not made ready", made).map(|made| Ready { view, made });
+        self.ready = told("the capture is not made ready", made).map(|made| Ready { view: Some(view), made });
+    }
+
+    fn forget_ready(&mut self) {
+        match &mut self.ready {
+            Some(ready) if !ready.made.is_finished() => ready.view = None,
+            _ => self.ready = None,
+        }
     }
 
     fn take_ready(&mut self, view: View) -> Option<ReadyFeed> {
-        let ready = self.ready.take().filter(|ready| ready.view == view)?;
+        let Some(ready) = self.ready.take_if(|ready| ready.view == Some(view)) else {
+            self.forget_ready();
+            return None;
+        };
         let made = ready.made.join().unwrap_or_else(|_| Err("its thread has panicked".into()));
         told("the capture was not made ready", made)
     }

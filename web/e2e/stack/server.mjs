@@ -75,10 +75,11 @@ export class Server {
   }
 }
 
-/** Where the system takes no ports from for connections that go out: such a one could come in between. */
+/** Where Linux by default takes no ports from for connections that go out: such a one could come in between. */
 const PORTS = [20_000, 32_000];
+const given = new Set();
 
-/** A port on which nobody listens. */
+/** A port on which nobody listens, another one each time. */
 export async function freePort() {
   for (let tries = 0; tries < 100; tries += 1) {
     const port = randomInt(...PORTS);
@@ -87,7 +88,10 @@ export async function freePort() {
       probe.once('error', () => resolveFree(false));
       probe.listen(port, '127.0.0.1', () => probe.close(() => resolveFree(true)));
     });
-    if (free) return port;
+    if (free && !given.has(port)) {
+      given.add(port);
+      return port;
+    }
   }
   throw new Error('no port is free');
 }

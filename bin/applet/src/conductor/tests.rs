@@ -308,7 +308,9 @@ fn a_new_pairing_starts_from_nothing() {
     stage.grants(control());
     stage.happens(Happening::PartnerLeft(Leaving::Lost));
     let deeds = stage.happens(Happening::Paired(CODE));
-    assert!(deeds.iter().any(|deed| matches!(deed, Deed::Send(Message::Welcome { .. }))));
+    let welcome = deeds.iter().position(|deed| matches!(deed, Deed::Send(Message::Welcome { .. })));
+    let shown = deeds.iter().position(|deed| matches!(deed, Deed::Show(_)));
+    assert!(welcome.is_some() && welcome < shown, "the console waits for Welcome, nobody for the window");
     let deeds = stage.hears(Message::Request { request: 1, rights: view() });
     let decision = Message::Decision { request: 1, rights: view(), outcome: Outcome::OutOfOrder };
     assert_eq!(deeds, [Deed::Send(decision)], "nothing can be asked without a charter");

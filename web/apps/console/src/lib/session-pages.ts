@@ -23,7 +23,11 @@ class SessionPage {
   }
 }
 
+/** Milliseconds that a pointer rests on a button before it means it; one that only passes by costs nothing. */
+const DWELL_MS = 50;
+
 let prepared: SessionPage | undefined;
+let soon: ReturnType<typeof setTimeout> | undefined;
 
 /**
  * Has the browser lay a page out once, which nobody sees: what it measures of fonts and words is known from then on. The page stands in
@@ -40,16 +44,19 @@ export function layOut(page: HTMLElement): void {
 }
 
 export const sessionPages = {
-  /** Builds the page of a session that is not open yet; one at a time. */
+  /** Builds the page of a session that is not open yet, if nothing else is asked for a moment; one at a time. */
   prepare(workspace: Workspace, onclose: () => void): void {
     if (prepared?.workspace === workspace) return;
     sessionPages.forget();
-    prepared = new SessionPage(workspace, onclose);
-    flushSync();
-    layOut(prepared.element);
+    soon = setTimeout(() => {
+      prepared = new SessionPage(workspace, onclose);
+      flushSync();
+      layOut(prepared.element);
+    }, DWELL_MS);
   },
   /** Shows a session's page at a place, the prepared one if there is one. Returns what removes it. */
   show(place: HTMLElement, workspace: Workspace, onclose: () => void): () => void {
+    clearTimeout(soon);
     let page: SessionPage;
     if (prepared?.workspace === workspace) {
       page = prepared;
@@ -58,9 +65,16 @@ export const sessionPages = {
       page = new SessionPage(workspace, onclose);
     }
     place.append(page.element);
-    return () => page.remove();
+    workspace.shown = true;
+    workspace.unread = 0;
+    return () => {
+      workspace.shown = false;
+      page.remove();
+    };
   },
+  /** Nothing is about to be opened any more. */
   forget(): void {
+    clearTimeout(soon);
     prepared?.remove();
     prepared = undefined;
   },

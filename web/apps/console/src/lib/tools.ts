@@ -15,7 +15,7 @@ export function isAway(link: LinkState): boolean {
   return link === 'reconnecting' || link === 'offline';
 }
 
-/** Whether the link is on its way to a partner, and has none yet. */
+/** Whether the link is on its way to a partner, the first one or another. */
 export function isConnecting(link: LinkState): boolean {
   return link === 'connecting' || link === 'waiting_for_applet' || link === 'securing';
 }

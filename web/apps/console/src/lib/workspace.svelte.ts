@@ -66,7 +66,7 @@ export class Workspace {
   #opening = false;
   /** The tab is gone; an answer that comes now opens nothing. */
   #closed = false;
-  #arrived = (): void => undefined;
+  #awaiting: (() => void)[] = [];
   #steps = new Steps();
   #scalings = new Scalings();
   #decisions = new Decisions(
@@ -106,9 +106,13 @@ export class Workspace {
     this.#opening = false;
   }
 
-  /** Resolves when the link is no longer on its way to a partner. */
+  /** Resolves when the link is no longer on its way to a partner, or this is closed. */
   arrived(): Promise<void> {
-    return isConnecting(this.link) ? new Promise((resolve) => (this.#arrived = resolve)) : Promise.resolve();
+    return isConnecting(this.link) ? new Promise((resolve) => this.#awaiting.push(resolve)) : Promise.resolve();
+  }
+
+  #arrive(): void {
+    for (const resolve of this.#awaiting.splice(0)) resolve();
   }
 
   async #reopen(): Promise<void> {
@@ -199,7 +203,7 @@ export class Workspace {
 
   #showLink(state: LinkState, detail: string | undefined, since?: Date): void {
     this.link = state;
-    if (!isConnecting(state)) this.#arrived();
+    if (!isConnecting(state)) this.#arrive();
     this.detail = detail;
     if (detail === 'tampered') this.tampered = true;
     this.lostAt = since;
@@ -325,6 +329,7 @@ export class Workspace {
     // Whoever is heard first is right: later news only follow from it.
     this.ended ??= by;
     this.link = 'ended';
+    this.#arrive();
     this.typing = false;
     this.#drop();
     this.#forgetConsent();
@@ -333,6 +338,7 @@ export class Workspace {
   /** Closes the link without ending the session. */
   close(): void {
     this.#closed = true;
+    this.#arrive();
     this.#drop();
   }
 
